@@ -1,0 +1,1 @@
+"""From a PyTorch model to a number on a phone."""

@@ -1,0 +1,157 @@
+"""One bundle against the peers and against the ceiling of the machine, as results."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.check import Array, compare, require_agreement
+from pipeline.engines.registry import OURS, PEAK, EngineKind, Reads
+from pipeline.errors import WorkFailedError
+from pipeline.measure import Failure, Participant, measure
+from pipeline.peak import PeakKernel, build_peak
+from pipeline.peers import PeerError, export_onnx, peer_python
+from pipeline.results import Absence, Result
+from pipeline.runner import Measurement, Plan
+from pipeline.steadiness import judge, latency
+from pipeline.subject import Subject
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How to measure: against whom, with how many threads, how long."""
+
+    peers: Sequence[EngineKind]
+    threads: int
+    peers_folder: Path
+    plan: Plan = Plan()  # noqa: RUF009 - frozen
+    progress: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The results of one subject with one number of threads; the ceiling is that of its rounds."""
+
+    results: list[Result]
+    absent: list[Absence]
+    peak_gmacs: float
+
+
+def contest(subject: Subject, conditions: Conditions) -> Contest:
+    """Measure and check; WorkFailedError if our own engine fails or is wrong.
+
+    A peer that cannot be had, fails, or is wrong becomes an Absence with the reason.
+    """
+    images, threads = subject.images(), conditions.threads
+    kernel = PeakKernel(subject.lanes, subject.accumulators, threads)
+    with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as folder:
+        library = Path(folder) / "peak.so"
+        build_peak(kernel, subject.target, library)
+        peak = {"library": str(library), "kernel": dataclasses.asdict(kernel)}
+        own = [
+            Participant(OURS, {"bundle": str(subject.bundle.resolve())}),
+            Participant(PEAK, peak),
+        ]
+        peers, failures = _peers(subject, conditions, Path(folder))
+        measured, failed = measure(
+            [*peers, *own], images, threads, conditions.plan, conditions.progress
+        )
+    failures += failed
+    by_name = {measurement.engine: measurement for measurement in measured}
+    _require_own(failures)
+    peak_gmacs = kernel.macs / 1e6 / latency(_milliseconds(by_name.pop(PEAK.name))).p50
+    results, wrong = _results(subject, list(by_name.values()), images, peak_gmacs)
+    absent = [
+        Absence(model=subject.model.name, **dataclasses.asdict(failure))
+        for failure in failures + wrong
+    ]
+    return Contest(results, absent, peak_gmacs)
+
+
+def _peers(
+    subject: Subject, conditions: Conditions, folder: Path
+) -> tuple[list[Participant], list[Failure]]:
+    """The peers that can be had, with what they read, and the others with the reason."""
+    participants, failures = [], []
+    sources: dict[Reads, dict[str, Any]] = {Reads.MODEL: subject.model_source}
+    for kind in conditions.peers:
+        conditions.progress(f"preparing {kind.name}")
+        try:
+            python = peer_python(kind, conditions.peers_folder)
+            if kind.reads not in sources:
+                onnx = folder / "model.onnx"
+                export_onnx(subject.model_source, conditions.peers_folder, onnx)
+                sources[kind.reads] = {"onnx": str(onnx)}
+            participants.append(Participant(kind, sources[kind.reads], python))
+        except PeerError as error:
+            failures.append(Failure(kind.name, conditions.threads, str(error)))
+    return participants, failures
+
+
+def _require_own(failures: Sequence[Failure]) -> None:
+    for failure in failures:
+        if failure.engine in (OURS.name, PEAK.name):
+            raise WorkFailedError(failure.reason)
+
+
+def _results(
+    subject: Subject, measured: Sequence[Measurement], images: Sequence[Array], peak_gmacs: float
+) -> tuple[list[Result], list[Failure]]:
+    references = subject.reference(images)
+    results, wrong = [], []
+    for measurement in measured:
+        agreement = compare(measurement.outputs, references)
+        try:
+            require_agreement(agreement, measurement.engine, subject.dtype)
+        except WorkFailedError as error:
+            if measurement.engine == OURS.name:
+                raise
+            wrong.append(Failure(measurement.engine, measurement.threads, str(error)))
+            continue
+        figures = {
+            "max_relative_error": agreement.max_relative_error,
+            "top1_agreement": agreement.top1_agreement,
+        }
+        results.append(_result(subject, measurement, figures, peak_gmacs))
+    return results, wrong
+
+
+def _result(
+    subject: Subject, measurement: Measurement, figures: dict[str, float], peak_gmacs: float
+) -> Result:
+    milliseconds = _milliseconds(measurement)
+    percentiles = latency(milliseconds)
+    gmacs = subject.model.macs * subject.model.batch / 1e6 / percentiles.p50
+    verdict, advice = judge(measurement.rounds)
+    own = measurement.engine == OURS.name
+    return Result(
+        model=subject.model.name,
+        engine=measurement.engine,
+        target=subject.target_name,
+        device=subject.device,
+        threads=measurement.threads,
+        batch=subject.model.batch,
+        input_size=subject.model.input_size,
+        dtype=subject.dtype,
+        macs=subject.model.macs,
+        parameters=subject.model.parameters,
+        library_bytes=(subject.bundle / "model.so").stat().st_size if own else None,
+        peak_activation_bytes=subject.peak_activation_bytes if own else None,
+        latency_ms=percentiles,
+        samples_ms=milliseconds,
+        rounds=[len(samples) for samples in measurement.rounds],
+        cores_used=measurement.cores_used,
+        gmacs_per_second=gmacs,
+        fraction_of_peak=gmacs / peak_gmacs,
+        schedule_sources=subject.schedule_sources if own else None,
+        settings=measurement.settings,
+        verdict=verdict,
+        advice=advice,
+        **figures,
+    )
+
+
+def _milliseconds(measurement: Measurement) -> list[float]:
+    return [sample * 1e3 for sample in measurement.samples]

@@ -1,0 +1,47 @@
+"""A network as a list of operators, without a layout: what is computed, not how.
+
+It stands between the graph, whose operators are small (convolution, addition, ReLU), and the
+workloads of a kind of target, which say where every channel lies in memory.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+NONNEGATIVE = ("relu", "sigmoid")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator with its epilogue. `kind` is one of
+
+    "first_convolution", "pointwise", "depthwise", "max_pool", "average_pool", "mean", "scale".
+
+    Its result goes to the channels of tensor `writes` from `offset` on, after adding `residual`
+    and applying `activation` ("relu", "sigmoid" or "none"). Weights are [out, in of a group, ...]
+    as in PyTorch. `shuffle` is the number of groups of the channel shuffle on its input.
+    """
+
+    kind: str
+    data: str
+    writes: str
+    offset: int = 0
+    activation: str = "none"
+    groups: int = 1
+    stride: int = 1
+    shuffle: int = 1
+    residual: str | None = None
+    gate: str | None = None
+    weight: np.ndarray | None = None
+    bias: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Network:
+    """Operators in an order in which they can run; every tensor's [batch, channels, h, w]."""
+
+    operators: tuple[Operator, ...]
+    shapes: dict[str, tuple[int, int, int, int]]
+    source: str
+    result: str
+    result_shape: tuple[int, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""Passes from a Relax module to a Relax module, one a file."""

@@ -1,0 +1,129 @@
+"""Tables from results: for the terminal, and the same as Markdown for a README."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from pipeline.engines.registry import OURS
+from pipeline.results import Absence, Result, Verdict
+
+LATENCY_HEADINGS = (
+    "model",
+    "threads",
+    "engine",
+    "p50 ms",
+    "p90 ms",
+    "p99 ms",
+    "GMAC/s",
+    "of peak",
+    "x ours",
+    "error",
+    "tuned/hand/default",
+    "verdict",
+)
+RATIO_HEADINGS = ("pair", "threads", "engine", "multiply-adds", "time", "time / multiply-adds")
+TEXT_COLUMNS = {"model", "engine", "verdict", "pair"}
+OPPONENT = "mobilenet"
+HERO = "shufflenet"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table as text, before it is given a form."""
+
+    title: str
+    headings: tuple[str, ...]
+    cells: list[tuple[str, ...]]
+
+
+def latency_rows(results: Sequence[Result], absent: Sequence[Absence] = ()) -> Rows:
+    """A row for each model, number of threads and engine, fastest engine first."""
+    ours = {_setting(result): result for result in results if result.engine == OURS.name}
+    ordered = sorted(results, key=lambda r: (r.model, r.threads, r.latency_ms.p50))
+    cells = [_latency_cells(result, ours.get(_setting(result))) for result in ordered]
+    blank = ("",) * (len(LATENCY_HEADINGS) - 4)
+    cells += [(a.model, str(a.threads), a.engine, *blank, a.reason) for a in absent]
+    return Rows("Latency", LATENCY_HEADINGS, cells)
+
+
+def ratio_rows(results: Sequence[Result]) -> Rows:
+    """How much of its advantage in multiply-adds each ShuffleNet keeps as time.
+
+    Pairs are a MobileNet and a ShuffleNet on the same engine, with the same threads and input.
+    """
+    heroes = [result for result in results if result.model.startswith(HERO)]
+    rivals = [result for result in results if result.model.startswith(OPPONENT)]
+    cells = [
+        _ratio_cells(rival, hero)
+        for rival in rivals
+        for hero in heroes
+        if (rival.engine, *_setting(rival)[1:]) == (hero.engine, *_setting(hero)[1:])
+    ]
+    return Rows("MobileNet : ShuffleNet", RATIO_HEADINGS, sorted(cells))
+
+
+def rich_table(rows: Rows) -> Table:
+    """For the terminal."""
+    table = Table(title=rows.title)
+    for heading in rows.headings:
+        table.add_column(heading, justify="left" if heading in TEXT_COLUMNS else "right")
+    for cells in rows.cells:
+        table.add_row(*cells)
+    return table
+
+
+def markdown_table(rows: Rows) -> str:
+    """For a README."""
+    rule = ["---" if heading in TEXT_COLUMNS else "---:" for heading in rows.headings]
+    lines = [rows.headings, rule, *rows.cells]
+    return "\n".join(f"| {' | '.join(_escaped(cell) for cell in line)} |" for line in lines)
+
+
+def _setting(result: Result) -> tuple[object, ...]:
+    """What two results must share, the model first, to be compared as engines."""
+    return (
+        result.model,
+        result.target,
+        result.device,
+        result.threads,
+        result.batch,
+        result.input_size,
+        result.dtype,
+    )
+
+
+def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
+    times, sources = result.latency_ms, result.schedule_sources
+    peak, unstable = result.fraction_of_peak, result.verdict is not Verdict.VALID
+    return (
+        result.model,
+        str(result.threads),
+        result.engine,
+        f"{times.p50:.2f}",
+        f"{times.p90:.2f}",
+        f"{times.p99:.2f}",
+        f"{result.gmacs_per_second:.1f}",
+        f"{peak:.0%}" if peak is not None else "",
+        f"{times.p50 / ours.latency_ms.p50:.2f}" if ours else "",
+        f"{result.max_relative_error:.0e}",
+        f"{sources.tuned}/{sources.hand}/{sources.default}" if sources else "",
+        f"{result.verdict}: {result.advice}" if unstable else str(result.verdict),
+    )
+
+
+def _ratio_cells(rival: Result, hero: Result) -> tuple[str, ...]:
+    work = rival.macs / hero.macs
+    time = rival.latency_ms.p50 / hero.latency_ms.p50
+    return (
+        f"{rival.model} : {hero.model}",
+        str(hero.threads),
+        hero.engine,
+        f"{work:.2f}",
+        f"{time:.2f}",
+        f"{time / work:.0%}",
+    )
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")

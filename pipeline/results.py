@@ -1,0 +1,151 @@
+"""The result file: what was measured, on what, and how far to trust it.
+
+Times are stored as samples in the order taken, so that every figure in a table can be computed
+again from the file. Ratios between results belong to the report and are not stored.
+"""
+
+import os
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import RequestError
+
+
+class Record(BaseModel):
+    """Unknown fields are an error: a misspelt one would be lost without a word."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, serialize_by_alias=True, validate_by_name=True
+    )
+
+
+class Verdict(StrEnum):
+    """Whether the samples are steady enough to compare."""
+
+    VALID = "VALID"
+    UNSTABLE = "UNSTABLE"
+
+
+class Environment(Record):
+    """The machine and the conditions of a run; `fma_peak_gmacs` is by number of threads."""
+
+    cpu: str
+    cores: int
+    machine: str
+    os: str
+    python: str
+    versions: dict[str, str]
+    load_average: float
+    frequency_mhz: float | None
+    date: str
+    seeds: dict[str, int]
+    fma_peak_gmacs: dict[int, float]
+
+
+class Latency(Record):
+    """Percentiles of one result, in milliseconds."""
+
+    n: int
+    min: float
+    p50: float
+    p90: float
+    p99: float
+
+
+class Sources(Record):
+    """How many functions of a bundle got their schedule from where."""
+
+    tuned: int
+    hand: int
+    default: int
+
+
+class Result(Record):
+    """One model on one engine with one number of threads.
+
+    `rounds` says how many of `samples_ms` each round took. `cores_used` is CPU time over wall
+    time while the samples were taken.
+    """
+
+    model: str
+    engine: str
+    target: str
+    device: str
+    threads: int
+    batch: int
+    input_size: tuple[int, int]
+    dtype: str
+    macs: int
+    parameters: int
+    library_bytes: int | None = None
+    peak_activation_bytes: int | None = None
+    latency_ms: Latency
+    samples_ms: list[float]
+    rounds: list[int]
+    cores_used: float | None = None
+    gmacs_per_second: float
+    fraction_of_peak: float | None = None
+    max_relative_error: float
+    top1_agreement: float
+    schedule_sources: Sources | None = None
+    settings: dict[str, str] = {}
+    verdict: Verdict
+    advice: str = ""
+
+
+class Absence(Record):
+    """An engine that was asked for and could not be measured, with the reason in one line."""
+
+    model: str
+    engine: str
+    threads: int
+    reason: str
+
+
+class ResultFile(Record):
+    """All of one run, as `--json` writes it."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    environment: Environment
+    results: list[Result]
+    absent: list[Absence] = []
+
+
+def write_results(file: ResultFile, path: Path) -> None:
+    """Write all of `file` or nothing: a reader never sees half a file."""
+    if not path.parent.is_dir():
+        raise RequestError(f"no folder {path.parent} to write {path.name} to; make it first")
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(file.model_dump_json(indent=1) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+def read_results(path: Path) -> ResultFile:
+    """The content of a result file; RequestError names the first thing that is wrong with it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(
+            f"cannot read results from {path} ({error}); make a result file with: "
+            f"shufflenet-tvm bench MODEL --json {path}"
+        ) from error
+    try:
+        return ResultFile.model_validate_json(text)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"]) or "the file"
+        raise RequestError(
+            f"{path} is no result file: {place}: {fault['msg']}; make a new one with: "
+            f"shufflenet-tvm bench MODEL --json {path}"
+        ) from error

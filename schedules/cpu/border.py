@@ -1,0 +1,68 @@
+"""The border of zeros round every image of a frame.
+
+    for image, edge: out[upper or lower row, all columns] = 0
+    for row, edge:   out[row, left or right column] = 0
+
+A 3x3 window then needs no condition. It is some thousand stores a frame, before the strips.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import s_tir
+from tvm.script.ir_builder import tirx as T
+
+from schedules.cpu.moves import Nest
+from schedules.frame import Frame
+from schedules.machine import Machine
+from schedules.program import Tensors, block, zero
+
+NESTS = 2
+
+
+@dataclass(frozen=True)
+class Border:
+    """Zeros in the border of one pixel of `target`."""
+
+    target: Frame
+    macs: int = 0
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The border has nothing to choose."""
+
+    strip_rows: int
+
+
+def emit(name: str, work: Border, tensors: Tensors) -> None:
+    """Write the blocks of the stage; the only tensor is out."""
+    out, frame = tensors["out"], work.target
+    rows, columns, channels = frame.shape
+    height, width = frame.height + 1, frame.width + 1
+    row_axes = {"i": frame.images, "e": 2, "x": columns, "c": channels}
+    with block(f"{name}_rows", row_axes) as (i, e, x, c):
+        T.buffer_store(out, zero(), [i * (height + 1) + e * height, x, c])
+    with block(f"{name}_columns", {"r": rows, "e": 2, "c": channels}) as (r, e, c):
+        T.buffer_store(out, zero(), [r, e * width, c])
+
+
+def weight_shapes(work: Border) -> dict[str, tuple[int, ...]]:
+    """A border has no constants."""
+    return {}
+
+
+def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+    """Leave both nests to the compiler, which makes the channels vectors."""
+    outer = [sch.get_loops(sch.get_sblock(f"{name}_{part}"))[0] for part in ("rows", "columns")]
+    return Nest(tuple(outer))
+
+
+def tiles_that_fit(work: Border, machine: Machine) -> list[tuple[()]]:
+    """The only tile."""
+    return [()]
+
+
+def hand_tile(work: Border, machine: Machine, strip_rows: int) -> Tile:
+    """The only tile."""
+    return Tile(strip_rows)

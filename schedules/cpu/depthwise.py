@@ -1,0 +1,148 @@
+"""Depthwise 3x3 convolution on a CPU.
+
+    for strip in parallel:                           # strip_rows rows of output pixels
+        for row, vector_block, column_block:
+            sum[columns, vectors x lanes] = 0        # lives in registers
+            for kh, kw in unroll:
+                sum[x, v] += data[row * stride + kh, x * stride + kw, v] * weight[kh, kw, v]
+            out[row, x, v] = relu(sum[x, v] + bias[v])
+
+Channels are lanes. The data has a border of zeros, so there is no condition anywhere. Every
+multiply-add needs a vector of data, and what saves loads is that neighbouring columns share them:
+a row of a tile loads (columns - 1) * stride + 3 vectors for 3 * columns multiply-adds.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tvm import s_tir
+from tvm.script.ir_builder import tirx as T
+
+from schedules.cpu.activation import activate
+from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.frame import Frame
+from schedules.machine import Machine
+from schedules.program import Tensors, block, scratch, zero
+from schedules.vectors import Vectors
+
+KERNEL = 3
+NESTS = 2
+
+
+@dataclass(frozen=True)
+class Depthwise:
+    """A 3x3 convolution of each channel alone, padded by one; `source` has the border of zeros."""
+
+    source: Frame
+    target: Frame
+    stride: int
+    lanes: int
+    activation: str = "none"
+
+    @property
+    def vectors(self) -> Vectors:
+        """The channels as vectors."""
+        return Vectors(self.source.channels, self.lanes)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds."""
+        return self.target.pixels * self.target.channels * KERNEL * KERNEL
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The numbers of the nest."""
+
+    strip_rows: int
+    columns: int
+    vectors: int
+
+
+def emit(name: str, work: Depthwise, tensors: Tensors) -> None:
+    """Write the blocks of the stage into the function that is being built.
+
+    `tensors` are data [rows, width, channels] with a border of zeros, the packed weight and bias,
+    and out.
+    """
+    vectors, stride, target, total = work.vectors, work.stride, work.target, f"{name}_sum"
+    data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
+    axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
+    sums = scratch(total, tuple(axes.values()))
+    with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, l, kh, kw):
+        row = work.source.window_row(r, target.height, stride) + kh
+        value = data[row, x * stride + kw, vectors.start(v) + l]
+        with T.init():
+            T.buffer_store(sums, zero(), [r, x, v, l])
+        T.buffer_store(sums, sums[r, x, v, l] + value * weight[kh, kw, v, l], [r, x, v, l])
+    with block(name, axes) as (r, x, v, l):
+        value = activate(sums[r, x, v, l] + bias[v, l], work.activation)
+        T.buffer_store(out, value, list(target.at(r, x, vectors.start(v) + l)))
+
+
+def weight_shapes(work: Depthwise) -> dict[str, tuple[int, ...]]:
+    """The constants of the stage and their packed shapes."""
+    vectors = (work.vectors.count, work.lanes)
+    return {"weight": (KERNEL, KERNEL, *vectors), "bias": vectors}
+
+
+def pack(work: Depthwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
+    """[channels, 3, 3] and [channels] as read: [kh, kw, vector, lane] and [vector, lane]."""
+    indices = work.vectors.indices()
+    shape = (work.vectors.count, work.lanes)
+    taps = weight.transpose(1, 2, 0)[:, :, indices].reshape(KERNEL, KERNEL, *shape)
+    packed = np.ascontiguousarray(bias[indices].reshape(shape))
+    return {"weight": np.ascontiguousarray(taps), "bias": packed}
+
+
+def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+    """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
+    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
+    r, x, v, lane = sch.get_loops(out)
+    strip, row = sch.split(r, [None, tile.strip_rows])
+    column_block, column = sch.split(x, [None, tile.columns])
+    vector_block, vector = sch.split(v, [None, tile.vectors])
+    sch.reorder(strip, row, vector_block, column_block, column, vector, lane)
+    sch.compute_at(sums, column_block, preserve_unit_loops=True)
+    sch.set_scope(sums, 0, "local")
+    partition(sch, column_block)
+    keep_in_registers(sch, column, vector, lane)
+    *_, x, v, lane, kh, kw = sch.get_loops(sums)
+    sch.reorder(kh, kw, x, v, lane)
+    sch.unroll(kh)
+    sch.unroll(kw)
+    keep_in_registers(sch, x, v, lane)
+    return Nest((strip,), sums, kh)
+
+
+def tiles_that_fit(work: Depthwise, machine: Machine) -> list[tuple[int, int]]:
+    """Every (columns, vectors) whose sums and the weights of one kernel row fit the registers."""
+    return [
+        (columns, vectors)
+        for vectors in range(1, work.vectors.count + 1)
+        for columns in range(1, work.target.width + 1)
+        if work.vectors.count % vectors == 0
+        and vectors * (columns + KERNEL) + 1 <= machine.registers
+    ]
+
+
+def hand_tile(work: Depthwise, machine: Machine, strip_rows: int) -> Tile:
+    """The tile that a count of cycles finds fastest."""
+    columns, vectors = min(
+        tiles_that_fit(work, machine), key=lambda tile: _cycles(work, machine, *tile)
+    )
+    return Tile(strip_rows, columns, vectors)
+
+
+def _cycles(work: Depthwise, machine: Machine, columns: int, vectors: int) -> float:
+    """Cycles of one kernel row over one row of pixels."""
+    fma, load = machine.fma_cycles(work.lanes), machine.load_cycles(work.lanes)
+
+    def step(x: int) -> float:
+        loads = vectors * ((x - 1) * work.stride + 2 * KERNEL) * load
+        # A sum grows by the taps of a row one after the other.
+        return max(KERNEL * x * vectors * fma, loads, KERNEL * machine.fma_latency) + 1 if x else 0
+
+    full, rest = divmod(work.target.width, columns)
+    return (full * step(columns) + step(rest)) * work.vectors.count / vectors

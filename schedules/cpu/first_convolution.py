@@ -1,0 +1,141 @@
+"""The first convolution of a network: 3x3, dense, from the three planes of an image.
+
+    for strip in parallel:                           # strip_rows rows of output pixels
+        for row, vector_block, column_block:
+            sum[columns, vectors x lanes] = 0        # lives in registers
+            for plane, kh, kw in unroll:
+                sum[x, v] += image[plane, y, x * stride + kw - 1] * weight[plane, kh, kw, v]
+            out[row, x, v] = relu(sum[x, v] + bias[v])
+
+The image comes as people have it, planes first and without a border, so that nothing is copied
+before the first multiply-add. Channels of the result are lanes. The condition at the left and
+right edge is gone from all column blocks but the first and the last, which the compiler makes
+apart; the one at the upper and lower edge is a branch that is always predicted.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tvm import s_tir
+from tvm.script.ir_builder import tirx as T
+
+from schedules.cpu.activation import activate
+from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.frame import Frame, Planes
+from schedules.machine import Machine
+from schedules.program import Tensors, block, scratch, zero
+from schedules.vectors import Vectors
+
+KERNEL = 3
+NESTS = 2
+
+
+@dataclass(frozen=True)
+class FirstConvolution:
+    """A dense 3x3 convolution, padded by one, of images in planes."""
+
+    source: Planes
+    target: Frame
+    stride: int
+    lanes: int
+    activation: str = "relu"
+
+    @property
+    def vectors(self) -> Vectors:
+        """The output channels as vectors."""
+        return Vectors(self.target.channels, self.lanes)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds."""
+        return self.target.pixels * self.target.channels * self.source.planes * KERNEL * KERNEL
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The numbers of the nest."""
+
+    strip_rows: int
+    columns: int
+    vectors: int
+
+
+def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
+    """Write the blocks of the stage: data [images, planes, height, width], weight, bias, out."""
+    target, vectors, total = work.target, work.vectors, f"{name}_sum"
+    data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
+    axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
+    source = work.source
+    taps = {"p": source.planes, "kh": KERNEL, "kw": KERNEL}
+    sums = scratch(total, tuple(axes.values()))
+    with block(total, axes, reduce=taps) as (r, x, v, l, p, kh, kw):
+        row = r % target.height * work.stride + kh - 1
+        column = x * work.stride + kw - 1
+        inside = T.And(
+            T.And(row >= 0, row < source.height), T.And(column >= 0, column < source.width)
+        )
+        value = T.if_then_else(inside, data[r // target.height, p, row, column], zero())
+        with T.init():
+            T.buffer_store(sums, zero(), [r, x, v, l])
+        T.buffer_store(sums, sums[r, x, v, l] + value * weight[p, kh, kw, v, l], [r, x, v, l])
+    with block(name, axes) as (r, x, v, l):
+        channel = vectors.start(v) + l
+        value = activate(sums[r, x, v, l] + bias[channel], work.activation)
+        T.buffer_store(out, value, list(target.at(r, x, channel)))
+
+
+def weight_shapes(work: FirstConvolution) -> dict[str, tuple[int, ...]]:
+    """The constants of the stage and their packed shapes."""
+    weight = (work.source.planes, KERNEL, KERNEL, work.vectors.count, work.lanes)
+    return {"weight": weight, "bias": (work.target.channels,)}
+
+
+def pack(work: FirstConvolution, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
+    """[channels, planes, 3, 3] as read: [plane, kh, kw, vector, lane]; the bias stays."""
+    ordered = weight.transpose(1, 2, 3, 0)[..., work.vectors.indices()]
+    packed = np.ascontiguousarray(ordered.reshape(weight_shapes(work)["weight"]))
+    return {"weight": packed, "bias": bias}
+
+
+def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+    """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
+    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
+    r, x, v, lane = sch.get_loops(out)
+    strip, row = sch.split(r, [None, tile.strip_rows])
+    column_block, column = sch.split(x, [None, tile.columns])
+    vector_block, vector = sch.split(v, [None, tile.vectors])
+    sch.reorder(strip, row, vector_block, column_block, column, vector, lane)
+    sch.compute_at(sums, column_block, preserve_unit_loops=True)
+    sch.set_scope(sums, 0, "local")
+    partition(sch, column_block)
+    keep_in_registers(sch, column, vector, lane)
+    *_, x, v, lane, p, kh, kw = sch.get_loops(sums)
+    sch.reorder(p, kh, kw, x, v, lane)
+    sch.unroll(kw)
+    keep_in_registers(sch, x, v, lane)
+    return Nest((strip,), sums, p)
+
+
+def tiles_that_fit(work: FirstConvolution, machine: Machine) -> list[tuple[int, int]]:
+    """Every (columns, vectors) whose sums, weights and one broadcast fit the registers."""
+    return [
+        (columns, vectors)
+        for vectors in range(1, work.vectors.count + 1)
+        for columns in range(1, work.target.width + 1)
+        if work.vectors.count % vectors == 0
+        and columns * vectors + vectors + 1 <= machine.registers
+    ]
+
+
+def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile:
+    """Most sums in registers, and of those the squarest tile that divides the width best."""
+
+    def cost(tile: tuple[int, int]) -> float:
+        columns, vectors = tile
+        blocks = -(-work.target.width // columns) * work.vectors.count / vectors
+        load = columns * machine.load_cycles(1) + vectors * machine.load_cycles(work.lanes)
+        multiply = columns * vectors * machine.fma_cycles(work.lanes)
+        return blocks * (max(multiply, load, machine.fma_latency) + load / 4 + 1)
+
+    return Tile(strip_rows, *min(tiles_that_fit(work, machine), key=cost))

@@ -1,0 +1,150 @@
+"""A kernel: stages that run one after the other inside each strip of pixels.
+
+    for strip in parallel:
+        depthwise(strip)            # what a stage writes and the next one reads in the same strip
+        pointwise(strip)            # is still in the cache
+        next unit's pointwise(strip)
+
+Each stage keeps the loop nest that its own schedule gives it; only the loops over strips become
+one. A stage may read of an earlier stage's result nothing that lies outside its own strip: so a
+kernel may begin with a 3x3 window, and only begin with one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import s_tir
+from tvm.tirx import PrimFunc
+
+from schedules.cpu.border import Border
+from schedules.cpu.moves import Nest, zero_apart
+from schedules.cpu.operators import Work, operator
+from schedules.cpu.strips import function, fuse_strips
+from schedules.frame import Frame, Planes
+from schedules.program import prim_func, scratch, tensor
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One operator, the tensors it reads by role, and the one it writes.
+
+    The roles are "data", "residual", which is laid out like the result, and "gate".
+    """
+
+    name: str
+    work: Work
+    reads: tuple[tuple[str, str], ...]
+    writes: str
+
+    @property
+    def constants(self) -> dict[str, tuple[int, ...]]:
+        """Packed constants of the stage by parameter name, with their shapes."""
+        shapes = operator(self.work).weight_shapes(self.work)
+        return {f"{self.name}_{role}": shape for role, shape in shapes.items()}
+
+    def frame(self, role: str) -> Frame | Planes:
+        """How the tensor of a role lies in memory."""
+        names = {"data": "source", "gate": "gate"}
+        frame: Frame | Planes = getattr(self.work, names.get(role, "target"))
+        return frame
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Stages in order; `scratch` names the tensors that nobody outside reads."""
+
+    stages: tuple[Stage, ...]
+    scratch: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> dict[str, Frame | Planes]:
+        """Every activation by name."""
+        frames: dict[str, Frame | Planes] = {}
+        for stage in self.stages:
+            for role, name in stage.reads:
+                frames.setdefault(name, stage.frame(role))
+            frames.setdefault(stage.writes, stage.frame("out"))
+        return frames
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the tensors that the kernel gives back."""
+        written = dict.fromkeys(stage.writes for stage in self.stages)
+        return [name for name in written if name not in self.scratch]
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the activations that the kernel takes."""
+        written = {stage.writes for stage in self.stages}
+        return [name for name in self.frames if name not in written]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds."""
+        return sum(stage.work.macs for stage in self.stages)
+
+
+def program(kernel: Kernel) -> PrimFunc:
+    """The unscheduled function: activations, then constants in stage order, then outputs."""
+    frames = kernel.frames
+    with prim_func("main") as builder:
+        tensors = {name: tensor(name, frames[name].shape) for name in kernel.inputs}
+        for stage in kernel.stages:
+            tensors |= {name: tensor(name, shape) for name, shape in stage.constants.items()}
+        tensors |= {name: tensor(name, frames[name].shape) for name in kernel.outputs}
+        tensors |= {name: scratch(name, frames[name].shape) for name in kernel.scratch}
+        for stage in kernel.stages:
+            roles = {role: tensors[name] for role, name in stage.reads}
+            prefix = f"{stage.name}_"
+            roles |= {name.removeprefix(prefix): tensors[name] for name in stage.constants}
+            roles["out"] = tensors[stage.writes]
+            operator(stage.work).emit(stage.name, stage.work, roles)
+    return builder.get()
+
+
+def scheduled(kernel: Kernel, tiles: Sequence[Any]) -> PrimFunc:
+    """The function with every stage nested by its tile, strip by strip, strips in parallel."""
+    whole = program(kernel)
+    borders: list[PrimFunc] = []
+    strips: list[PrimFunc] = []
+    alone = sum(not isinstance(stage.work, Border) for stage in kernel.stages) == 1
+    for part, stage, tile in zip(_parts(whole, kernel), kernel.stages, tiles, strict=True):
+        sch = s_tir.Schedule(part)
+        if isinstance(stage.work, Border):
+            borders.append(part)
+        else:
+            schedule_stage(sch, stage, tile, alone)
+            strips.append(sch.mod["main"])
+    return fuse_strips(whole, borders, strips)
+
+
+def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = True) -> None:
+    """Nest a stage that is all of a function; `alone` if no other stage shares its strips.
+
+    Alone, every strip of every vector block is a task of its own.
+    """
+    nest: Nest = operator(stage.work).nest(sch, stage.name, tile)
+    if alone:
+        sch.parallel(sch.fuse(*nest.outer))
+    if nest.sums is not None:
+        zero_apart(sch, nest.sums, nest.reduction)
+
+
+def _parts(whole: PrimFunc, kernel: Kernel) -> list[PrimFunc]:
+    """Each stage of an unscheduled function as a function of its own, on the same buffers.
+
+    Scheduling them apart keeps the analysis of one stage from looking at another: that a stage
+    writes all that the next one reads cannot be proven where vectors overlap.
+    """
+    root = whole.body.block
+    nests = list(root.body.seq)
+    local = {buffer.name: buffer for buffer in root.alloc_buffers}
+    parameters = [*whole.params, *(local[name] for name in kernel.scratch)]
+    parts = []
+    for stage in kernel.stages:
+        count = operator(stage.work).NESTS
+        own, nests = nests[:count], nests[count:]
+        sums = [local[f"{stage.name}_sum"]] if f"{stage.name}_sum" in local else []
+        parts.append(function(parameters, own, sums, whole.attrs))
+    return parts

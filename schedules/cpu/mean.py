@@ -1,0 +1,104 @@
+"""The mean of each channel over an image on a CPU.
+
+    for image, vector_block in parallel:
+        sum[vectors x lanes] = 0                     # lives in registers
+        for row, column:
+            sum[v] += data[row, column, v]
+        out[image, v] = sum[v] / pixels
+
+It reads every value once and is bound by the cache that holds them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import s_tir
+from tvm.script.ir_builder import tirx as T
+
+from schedules.cpu.moves import Nest
+from schedules.frame import Frame
+from schedules.machine import Machine
+from schedules.program import Tensors, block, scratch, zero
+from schedules.vectors import Vectors
+
+NESTS = 2
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean over the pixels of each image; `target` has one pixel an image."""
+
+    source: Frame
+    target: Frame
+    lanes: int
+    macs: int = 0
+
+    @property
+    def vectors(self) -> Vectors:
+        """The channels as vectors."""
+        return Vectors(self.source.channels, self.lanes)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The numbers of the nest."""
+
+    strip_rows: int
+    vectors: int
+
+
+def emit(name: str, work: Mean, tensors: Tensors) -> None:
+    """Write the blocks of the stage: data and out."""
+    data, out = tensors["data"], tensors["out"]
+    source, vectors, total = work.source, work.vectors, f"{name}_sum"
+    axes = {"r": source.images, "v": vectors.count, "l": work.lanes}
+    pixels = {"y": source.height, "x": source.width}
+    sums = scratch(total, tuple(axes.values()))
+    with block(total, axes, reduce=pixels) as (r, v, l, y, x):
+        value = data[source.at(r * source.height + y, x, vectors.start(v) + l)]
+        with T.init():
+            T.buffer_store(sums, zero(), [r, v, l])
+        T.buffer_store(sums, sums[r, v, l] + value, [r, v, l])
+    with block(name, axes) as (r, v, l):
+        mean = sums[r, v, l] * T.float32(1 / (source.height * source.width))
+        T.buffer_store(out, mean, list(work.target.at(r, 0, vectors.start(v) + l)))
+
+
+def weight_shapes(work: Mean) -> dict[str, tuple[int, ...]]:
+    """A mean has no constants."""
+    return {}
+
+
+def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+    """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
+    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
+    r, v, lane = sch.get_loops(out)
+    strip, image = sch.split(r, [None, tile.strip_rows])
+    vector_block, vector = sch.split(v, [None, tile.vectors])
+    sch.reorder(strip, vector_block, image, vector, lane)
+    sch.compute_at(sums, image, preserve_unit_loops=True)
+    sch.set_scope(sums, 0, "local")
+    sch.unroll(vector)
+    sch.vectorize(lane)
+    *_, image, v, lane, y, x = sch.get_loops(sums)
+    sch.reorder(y, x, image, v, lane)
+    sch.unroll(image)
+    sch.unroll(v)
+    sch.vectorize(lane)
+    return Nest((strip, vector_block), sums, y)
+
+
+def tiles_that_fit(work: Mean, machine: Machine) -> list[tuple[int]]:
+    """Every number of vectors whose sums fit the registers."""
+    return [
+        (vectors,)
+        for vectors in range(1, machine.registers // 2 + 1)
+        if work.vectors.count % vectors == 0
+    ]
+
+
+def hand_tile(work: Mean, machine: Machine, strip_rows: int) -> Tile:
+    """As many sums as it takes to hide the latency of an addition, and no more."""
+    enough = 2 * machine.fma_latency
+    fitting = [vectors for (vectors,) in tiles_that_fit(work, machine)]
+    return Tile(1, min(fitting, key=lambda vectors: (abs(vectors - enough), -vectors)))

@@ -1,0 +1,52 @@
+"""Moves over loop nests that several schedules share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import s_tir
+
+
+@dataclass(frozen=True)
+class Nest:
+    """What a stage leaves to do: its outer loops, the strip first, and its sums to set to zero.
+
+    The sums are a block with a reduction whose first loop is `reduction`.
+    """
+
+    outer: tuple[Any, ...]
+    sums: Any | None = None
+    reduction: Any | None = None
+
+
+def partition(sch: s_tir.Schedule, loop: Any) -> None:
+    """Ask the compiler to cut a loop where its last tile is narrower.
+
+    for x in range(3):                 for x in range(2):
+        for i in range(4):                 for i in range(4): ...
+            if x * 4 + i < 10: ...     for i in range(2): ...
+    """
+    sch.annotate(loop, "pragma_loop_partition_hint", 1)
+
+
+def zero_apart(sch: s_tir.Schedule, sums: Any, loop: Any) -> None:
+    """Set a tile of sums to zero before its reduction, unrolled like the reduction itself.
+
+    for k: for x, v in unroll:         for x, v in unroll: sum[x, v] = 0
+        if k == 0: sum[x, v] = 0       for k: for x, v in unroll:
+        sum[x, v] += ...                   sum[x, v] += ...
+
+    The last three loops of the zeroing nest are pixels, vectors and lanes. It is the last move on
+    a nest: a block that two statements write can be moved no further.
+    """
+    zeroing = sch.decompose_reduction(sums, loop)
+    *_, x, vector, lane = sch.get_loops(zeroing)
+    sch.unroll(x)
+    sch.unroll(vector)
+    sch.vectorize(lane)
+
+
+def keep_in_registers(sch: s_tir.Schedule, column: Any, vector: Any, lane: Any) -> None:
+    """Unroll a tile and make its lanes one instruction, so that no index is left at run time."""
+    sch.unroll(column)
+    sch.unroll(vector)
+    sch.vectorize(lane)

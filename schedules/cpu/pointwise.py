@@ -1,0 +1,174 @@
+"""Grouped 1x1 convolution on a CPU, the channel shuffle before it and the epilogue after it.
+
+    for strip in parallel:                           # strip_rows rows of pixels
+        for group, vector_block, row, column_block:
+            sum[columns, vectors x lanes] = 0        # lives in registers
+            for k:                                   # input channels of the group
+                sum[x, v] += data[row, x, source(k)] * weight[group, v, k]
+            out[row, x, v] = relu(sum[x, v] + bias[v] + residual[row, x, v])
+
+Channels are lanes, so a multiply-add takes one value of the data, broadcast, and one vector of
+weights, and the groups differ in addresses only. The shuffle is part of such an address: reading
+input channel c of the shuffled tensor reads channel (c % g) * (C / g) + c // g of the one before
+it, which costs no instruction on the data.
+
+What is scarce is registers: a tile of `columns` x `vectors` sums needs `vectors` more for the
+weights and one for the data. One step of k loads columns + vectors values for columns * vectors
+multiply-adds, so square tiles load least. `columns` need not divide the width: the compiler makes
+a second, narrower tile for what is left over.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+from tvm import s_tir
+from tvm.script.ir_builder import tirx as T
+
+from schedules.cpu.activation import activate
+from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.frame import Frame
+from schedules.machine import Machine
+from schedules.program import Tensors, block, scratch, zero
+from schedules.vectors import Vectors
+
+NESTS = 2
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """What one grouped 1x1 convolution computes, and where it reads and writes.
+
+    `inputs` and `outputs` are channels of one group. `shuffle` is the number of groups of the
+    channel shuffle before it, 1 for none. The result goes to the channels of `target` from
+    `offset` on; `activation` is "relu", "sigmoid" or "none".
+    """
+
+    source: Frame
+    target: Frame
+    groups: int
+    inputs: int
+    outputs: int
+    lanes: int
+    shuffle: int = 1
+    offset: int = 0
+    residual: bool = False
+    activation: str = "relu"
+
+    @property
+    def vectors(self) -> Vectors:
+        """The output channels of a group as vectors."""
+        return Vectors(self.outputs, self.lanes)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds."""
+        return self.source.pixels * self.groups * self.inputs * self.outputs
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The numbers of the nest."""
+
+    strip_rows: int
+    columns: int
+    vectors: int
+
+
+def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
+    """Write the blocks of the stage into the function that is being built.
+
+    `tensors` are data [rows, width, channels], the packed weight, bias [channels], residual like
+    out if there is one, and out.
+    """
+    vectors, total = work.vectors, f"{name}_sum"
+    data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
+    rows, width = work.source.rows, work.source.width
+    axes = {"r": rows, "x": width, "g": work.groups, "v": vectors.count, "l": work.lanes}
+    sums = scratch(total, tuple(axes.values()))
+    with block(total, axes, reduce={"k": work.inputs}) as (r, x, g, v, l, k):
+        value = data[work.source.at(r, x, _source(work, g, k))]
+        with T.init():
+            T.buffer_store(sums, zero(), [r, x, g, v, l])
+        T.buffer_store(sums, sums[r, x, g, v, l] + value * weight[g, v, k, l], [r, x, g, v, l])
+    with block(name, axes) as (r, x, g, v, l):
+        channel = g * work.outputs + vectors.start(v) + l
+        value = sums[r, x, g, v, l] + bias[channel]
+        at = work.target.at(r, x, work.offset + channel)
+        if work.residual:
+            value = value + tensors["residual"][at]
+        T.buffer_store(out, activate(value, work.activation), list(at))
+
+
+def weight_shapes(work: Pointwise) -> dict[str, tuple[int, ...]]:
+    """The constants of the stage and their packed shapes."""
+    weight = (work.groups, work.vectors.count, work.inputs, work.lanes)
+    return {"weight": weight, "bias": (work.groups * work.outputs,)}
+
+
+def pack(work: Pointwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
+    """[out channels, in channels of a group] as read: [g, vector, k, lane]; the bias stays."""
+    grouped = weight.reshape(work.groups, work.outputs, work.inputs)[:, work.vectors.indices()]
+    shape = (work.groups, work.vectors.count, work.lanes, work.inputs)
+    packed = np.ascontiguousarray(grouped.reshape(shape).transpose(0, 1, 3, 2))
+    return {"weight": packed, "bias": bias}
+
+
+def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+    """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
+    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
+    r, x, g, v, lane = sch.get_loops(out)
+    strip, row = sch.split(r, [None, tile.strip_rows])
+    column_block, column = sch.split(x, [None, tile.columns])
+    vector_block, vector = sch.split(v, [None, tile.vectors])
+    sch.reorder(strip, g, vector_block, row, column_block, column, vector, lane)
+    sch.compute_at(sums, column_block, preserve_unit_loops=True)
+    sch.set_scope(sums, 0, "local")
+    partition(sch, column_block)
+    keep_in_registers(sch, column, vector, lane)
+    *_, x, group, v, lane, k = sch.get_loops(sums)
+    sch.reorder(group, k, x, v, lane)
+    keep_in_registers(sch, x, v, lane)
+    return Nest((strip, g, vector_block), sums, k)
+
+
+def hand_tile(work: Pointwise, machine: Machine, strip_rows: int) -> Tile:
+    """The tile that a count of cycles finds fastest."""
+    columns, vectors = min(
+        tiles_that_fit(work, machine), key=lambda tile: _cycles(work, machine, *tile)
+    )
+    return Tile(strip_rows, columns, vectors)
+
+
+def tiles_that_fit(work: Pointwise, machine: Machine) -> list[tuple[int, int]]:
+    """Every (columns, vectors) whose sums, weights and one broadcast fit the registers."""
+    return [
+        (columns, vectors)
+        for vectors in range(1, work.vectors.count + 1)
+        for columns in range(1, work.source.width + 1)
+        if work.vectors.count % vectors == 0
+        and columns * vectors + vectors + 1 <= machine.registers
+    ]
+
+
+def _cycles(work: Pointwise, machine: Machine, columns: int, vectors: int) -> float:
+    """Cycles of one row of one group, one step of k."""
+
+    def step(x: int) -> float:
+        multiply = x * vectors * machine.fma_cycles(work.lanes)
+        load = x * machine.load_cycles(1) + vectors * machine.load_cycles(work.lanes)
+        # A load that hides behind a multiply-add still takes an issue slot, as does the loop.
+        return max(multiply, load, machine.fma_latency) + load / 4 + 1 if x else 0.0
+
+    full, rest = divmod(work.source.width, columns)
+    return ceil(work.vectors.count / vectors) * (full * step(columns) + step(rest))
+
+
+def _source(work: Pointwise, g: Any, k: Any) -> Any:
+    """Where the k-th input channel of a group lies before the shuffle."""
+    channel = g * work.inputs + k
+    if work.shuffle == 1:
+        return channel
+    each = work.groups * work.inputs // work.shuffle
+    return channel % work.shuffle * each + channel // work.shuffle

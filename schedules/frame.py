@@ -1,0 +1,69 @@
+"""How an activation lies in memory: channels last, all images below each other.
+
+    frame[image * (height + 2 border) + border + y, border + x, channel]
+
+A border of one zero on each side lets a 3x3 window run without a condition.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The extents of an activation in pixels and channels, and the zeros around each image."""
+
+    images: int
+    height: int
+    width: int
+    channels: int
+    border: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows, columns and channels as allocated."""
+        rows = self.images * (self.height + 2 * self.border)
+        return rows, self.width + 2 * self.border, self.channels
+
+    @property
+    def rows(self) -> int:
+        """Rows of pixels of all images, without borders."""
+        return self.images * self.height
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of all images, without borders."""
+        return self.rows * self.width
+
+    def at(self, row: Any, column: Any, channel: Any) -> tuple[Any, Any, Any]:
+        """The index in memory of a pixel's channel; rows are counted over all images."""
+        if self.border == 0:
+            return row, column, channel
+        if self.images > 1:
+            row = row + 2 * self.border * (row // self.height)
+        return row + self.border, column + self.border, channel
+
+    def window_row(self, row: Any, target_height: int, stride: int) -> Any:
+        """The first row in memory under a 3x3 window, padded by one, of an output row.
+
+        The output row is counted over all images, of `target_height` rows each. The frame has a
+        border of one, which is where the padding lies.
+        """
+        if self.images == 1:
+            return row * stride
+        return row // target_height * (self.height + 2) + row % target_height * stride
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Images as people hand them in: one plane a colour, no border."""
+
+    images: int
+    planes: int
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Images, planes, rows and columns."""
+        return self.images, self.planes, self.height, self.width

@@ -1,0 +1,49 @@
+"""What a schedule has to know of a CPU core. ARM against x86 is a difference of records."""
+
+from dataclasses import dataclass
+from math import ceil
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One kind of CPU core.
+
+    `lanes` are the float32 lanes of the widest vector, `fma_lanes` the float32 multiply-adds that
+    the core starts in a cycle, `load_lanes` the float32 values that it can load in one.
+    """
+
+    name: str
+    lanes: int
+    registers: int
+    fma_lanes: int
+    load_lanes: int
+    l1_bytes: int
+    l2_bytes: int
+    cores: int = 1
+    fma_latency: int = 4
+
+    @property
+    def vector_widths(self) -> tuple[int, ...]:
+        """The lane counts that one instruction can work on, widest first, down to 4."""
+        return tuple(
+            self.lanes >> step for step in range(self.lanes.bit_length()) if self.lanes >> step >= 4
+        )
+
+    def fma_cycles(self, lanes: int) -> float:
+        """Cycles of one vector multiply-add of this width; two are started at once at best."""
+        return max(lanes / self.fma_lanes, 0.5)
+
+    def load_cycles(self, lanes: int) -> float:
+        """Cycles of one vector load of this width; two are started at once at best."""
+        return max(lanes / self.load_lanes, 0.5)
+
+    def lanes_for(self, channels: int) -> int:
+        """The vector width that covers so many channels in the fewest cycles, widest on a tie.
+
+        A channel count that is no multiple of the width ends in a vector that overlaps its
+        neighbour, so no width may exceed the channels; fewer than four are a vector of their own.
+        """
+        fitting = [width for width in self.vector_widths if width <= channels]
+        if not fitting:
+            return channels
+        return min(fitting, key=lambda width: ceil(channels / width) * self.fma_cycles(width))

@@ -1,0 +1,59 @@
+"""Writing a TensorIR program block by block.
+
+    with block("product", {"x": 7, "c": 20}, reduce={"k": 80}) as (x, c, k): ...
+
+is a loop over every axis with one block inside, as TVMScript would spell it out.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+Tensors = Mapping[str, Any]
+
+
+@contextmanager
+def prim_func(name: str) -> Iterator[Any]:
+    """A PrimFunc with a root block; `.get()` of the yielded builder returns it after the block."""
+    builder = IRBuilder()
+    with builder, T.prim_func(s_tir=True):
+        T.func_name(name)
+        # Inputs and outputs are separate tensors, which lets LLVM keep values in registers.
+        T.func_attr({"tirx.noalias": True})
+        yield builder
+
+
+@contextmanager
+def block(
+    name: str, spatial: Mapping[str, int], reduce: Mapping[str, int] | None = None
+) -> Iterator[list[Any]]:
+    """Loops over the named extents, and in them a block whose axes are those loops."""
+    extents = {**spatial, **(reduce or {})}
+    kinds = "S" * len(spatial) + "R" * len(reduce or {})
+    with T.grid(*extents.values()) as loops, T.sblock(name):
+        for axis, loop in zip(extents, loops, strict=True):
+            IRBuilder.name(axis, loop)
+        axes = list(T.axis.remap(kinds, list(loops)))
+        for axis, variable in zip(extents, axes, strict=True):
+            IRBuilder.name(f"v_{axis}", variable)
+        yield axes
+
+
+def tensor(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
+    """A parameter of the function."""
+    return T.arg(name, T.buffer(shape, dtype))
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
+    """A buffer that lives inside the function."""
+    made = T.sblock_alloc_buffer(shape, dtype)
+    IRBuilder.name(name, made)
+    return made
+
+
+def zero(dtype: str = "float32") -> Any:
+    """The additive identity, as the reductions start from it."""
+    return T.FloatImm(dtype, 0.0)

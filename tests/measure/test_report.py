@@ -1,0 +1,55 @@
+"""What the tables say."""
+
+from rich.console import Console
+
+from pipeline.report import latency_rows, markdown_table, ratio_rows, rich_table
+from pipeline.results import Absence, Verdict
+from tests.measure.records import TUNED, result
+
+OURS = result(schedule_sources=TUNED)
+RIVAL = result(engine="onnxruntime", p50=5.0, verdict=Verdict.UNSTABLE, advice="stop the rest")
+GONE = Absence(model=OURS.model, engine="openvino", threads=1, reason="not installed: no wheel")
+
+
+def test_engines_are_compared_with_ours_fastest_first():
+    cells = latency_rows([RIVAL, OURS]).cells
+    assert [row[2] for row in cells] == ["shufflenet-tvm", "onnxruntime"]
+    assert [row[8] for row in cells] == ["1.00", "2.50"]
+    assert cells[0][3:8] == ("2.00", "2.20", "2.40", "68.7", "50%")
+    assert cells[0][10] == "31/4/0"
+    assert cells[1][-1] == "UNSTABLE: stop the rest"
+
+
+def test_another_number_of_threads_is_not_compared():
+    cells = latency_rows([OURS, result(engine="torch", threads=2)]).cells
+    assert [row[8] for row in cells] == ["1.00", ""]
+
+
+def test_an_absent_engine_is_named_with_the_reason():
+    cells = latency_rows([OURS], [GONE]).cells
+    assert cells[1][0] == OURS.model
+    assert cells[1][2] == "openvino"
+    assert cells[1][-1] == "not installed: no wheel"
+    assert len(cells[1]) == len(cells[0])
+
+
+def test_the_time_ratio_stands_beside_the_ratio_of_multiply_adds():
+    mobilenet = result("mobilenet-1.0", p50=8.0)
+    elsewhere = result("mobilenet-1.0", engine="torch", p50=44.0)
+    cells = ratio_rows([OURS, mobilenet, elsewhere]).cells
+    assert cells == [
+        ("mobilenet-1.0 : shufflenet-1.0x-g3", "1", "shufflenet-tvm", "4.14", "4.00", "97%")
+    ]
+
+
+def test_both_forms_hold_the_same_cells():
+    rows = latency_rows([OURS, RIVAL], [GONE])
+    console = Console(width=300, record=True, file=None, quiet=False)
+    with console.capture() as capture:
+        console.print(rich_table(rows))
+    markdown = markdown_table(rows)
+    for cell in (cell for row in rows.cells for cell in row):
+        assert cell in capture.get()
+        assert cell in markdown
+    assert len(markdown.splitlines()) == 2 + len(rows.cells)
+    assert len({line.count("|") for line in markdown.splitlines()}) == 1
