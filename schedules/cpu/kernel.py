@@ -29,7 +29,7 @@ from schedules.program import prim_func, scratch, tensor
 class Stage:
     """One operator, the tensors it reads by role, and the one it writes.
 
-    The roles are "data", "residual", which is laid out like the result, and "gate".
+    The roles are "data", "residual" and "gate".
     """
 
     name: str
@@ -45,8 +45,8 @@ class Stage:
 
     def frame(self, role: str) -> Frame | Planes:
         """How the tensor of a role lies in memory."""
-        names = {"data": "source", "gate": "gate"}
-        frame: Frame | Planes = getattr(self.work, names.get(role, "target"))
+        fields = {"data": "source", "gate": "gate", "residual": "residual", "out": "target"}
+        frame: Frame | Planes = getattr(self.work, fields[role])
         return frame
 
 

@@ -53,7 +53,7 @@ class Pointwise:
     lanes: int
     shuffle: int = 1
     offset: int = 0
-    residual: bool = False
+    residual: Frame | None = None
     activation: str = "relu"
 
     @property
@@ -96,8 +96,8 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
         channel = g * work.outputs + vectors.start(v) + l
         value = sums[r, x, g, v, l] + bias[channel]
         at = work.target.at(r, x, work.offset + channel)
-        if work.residual:
-            value = value + tensors["residual"][at]
+        if work.residual is not None:
+            value = value + tensors["residual"][work.residual.at(r, x, channel)]
         T.buffer_store(out, activate(value, work.activation), list(at))
 
 

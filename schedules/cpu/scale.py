@@ -32,7 +32,7 @@ class Scale:
     target: Frame
     lanes: int
     offset: int = 0
-    residual: bool = False
+    residual: Frame | None = None
     activation: str = "none"
 
     @property
@@ -55,7 +55,7 @@ class Tile:
 
 
 def emit(name: str, work: Scale, tensors: Tensors) -> None:
-    """Write the block of the stage: data, gate [images, 1, channels], residual like out, out."""
+    """Write the block of the stage: data, gate [images, 1, channels], residual, out."""
     source, vectors = work.source, work.vectors
     axes = {"r": source.rows, "x": source.width, "v": vectors.count, "l": work.lanes}
     with block(name, axes) as (r, x, v, l):
@@ -63,8 +63,8 @@ def emit(name: str, work: Scale, tensors: Tensors) -> None:
         gate = tensors["gate"][work.gate.at(r // source.height, 0, channel)]
         value = tensors["data"][source.at(r, x, channel)] * gate
         at = work.target.at(r, x, work.offset + channel)
-        if work.residual:
-            value = value + tensors["residual"][at]
+        if work.residual is not None:
+            value = value + tensors["residual"][work.residual.at(r, x, channel)]
         T.buffer_store(tensors["out"], activate(value, work.activation), list(at))
 
 

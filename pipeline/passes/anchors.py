@@ -1,0 +1,108 @@
+"""Which operator a call of the graph is the core of."""
+
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from pipeline.errors import RequestError
+from pipeline.operators import Operator
+from pipeline.passes.graph import Graph
+from pipeline.passes.rewriting import array_of, is_call, shape_of
+from pipeline.passes.sink_channel_shuffle import channel_permutation
+
+SERVED = "convolutions 1x1, depthwise 3x3 and first 3x3, 3x3 pools, global means, gates, classifiers"
+
+
+def anchor(graph: Graph, name: str) -> Operator:
+    """The operator of the call bound to `name`, without its epilogue.
+
+    RequestError says which call is not served.
+    """
+    value = graph.values[name]
+    if is_call(value, "nn.conv2d"):
+        return _convolution(graph, name, value)
+    if is_call(value, "matmul"):
+        weight = np.ascontiguousarray(array_of(value.args[1]).T)
+        return Operator("pointwise", graph.name(value.args[0]), name, weight=weight)
+    if is_call(value, "nn.max_pool2d", "nn.avg_pool2d"):
+        return _pool(graph, name, value)
+    if is_call(value, "mean") and [int(axis) % 4 for axis in value.attrs.axis] in ([3, 2], [2, 3]):
+        return Operator("mean", graph.name(value.args[0]), name)
+    if is_call(value, "multiply"):
+        return _gate(graph, name, value)
+    raise unserved(value)
+
+
+def _convolution(graph: Graph, name: str, value: Any) -> Operator:
+    data, weight = value.args[0], array_of(value.args[1])
+    outputs, inputs, *kernel = weight.shape
+    groups, strides = int(value.attrs.groups), {int(stride) for stride in value.attrs.strides}
+    padding = {int(pad) for pad in value.attrs.padding}
+    stride = max(strides)
+    if len(strides) == 1 and kernel == [1, 1] and padding == {0} and stride == 1:
+        shuffle, data = _shuffle(graph, data)
+        flat = weight.reshape(outputs, inputs)
+        return Operator(
+            "pointwise", graph.name(data), name, groups=groups, shuffle=shuffle, weight=flat
+        )
+    if len(strides) == 1 and kernel == [3, 3] and padding == {1} and stride in (1, 2):
+        source = graph.name(data)
+        if inputs == 1 and groups == outputs == graph.shapes[source][1]:
+            taps = weight.reshape(outputs, 3, 3)
+            return Operator("depthwise", source, name, groups=groups, stride=stride, weight=taps)
+        if groups == 1 and source == graph.source:
+            return Operator("first_convolution", source, name, stride=stride, weight=weight)
+    raise unserved(value)
+
+
+def _shuffle(graph: Graph, data: Any) -> tuple[int, Any]:
+    """The groups of the channel shuffle that made a tensor, and what it was made of."""
+    value = graph.values.get(graph.name(data))
+    permutation = None if value is None else channel_permutation(value)
+    if permutation is None:
+        return 1, data
+    channels = len(permutation)
+    for groups in range(2, channels):
+        if channels % groups == 0:
+            shuffled = np.arange(channels).reshape(groups, channels // groups).T.reshape(-1)
+            if np.array_equal(permutation, shuffled):
+                return groups, value.args[0]
+    raise RequestError(
+        "a permutation of channels before a grouped convolution is no channel shuffle; "
+        "use nn.ChannelShuffle, or reorder the convolution's weights instead"
+    )
+
+
+def _pool(graph: Graph, name: str, value: Any) -> Operator:
+    attrs = value.attrs
+    window = {int(size) for size in attrs.pool_size}
+    strides = {int(stride) for stride in attrs.strides}
+    padding = {int(pad) for pad in attrs.padding}
+    data = graph.name(value.args[0])
+    average = is_call(value, "nn.avg_pool2d")
+    if average and [int(size) for size in attrs.pool_size] == list(graph.shapes[data][2:]):
+        if padding == {0}:
+            return Operator("mean", data, name)
+    counted = not average or attrs.count_include_pad
+    if window != {3} or padding != {1} or len(strides) != 1 or attrs.ceil_mode or not counted:
+        raise unserved(value)
+    kind = "average_pool" if average else "max_pool"
+    return Operator(kind, data, name, stride=max(strides))
+
+
+def _gate(graph: Graph, name: str, value: Any) -> Operator:
+    """A product of a tensor and one value a channel."""
+    tensors = [graph.name(arg) for arg in value.args if isinstance(arg, relax.Var)]
+    if len(tensors) == 2:
+        data, gate = sorted(tensors, key=lambda tensor: -np.prod(graph.shapes[tensor]))
+        if graph.shapes[gate] == (*graph.shapes[data][:2], 1, 1):
+            return Operator("scale", data, name, gate=gate)
+    raise unserved(value)
+
+
+def unserved(value: Any) -> RequestError:
+    """The error for a call that no schedule serves."""
+    operator = getattr(getattr(value, "op", value), "name", type(value).__name__)
+    shapes = [shape_of(arg) for arg in getattr(value, "args", []) if isinstance(arg, relax.Var)]
+    return RequestError(f"{operator} on {shapes} is not served; what is: {SERVED}")

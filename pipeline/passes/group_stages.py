@@ -1,0 +1,91 @@
+"""Grouping the stages of a network into kernels.
+
+    depthwise                                   depthwise, pointwise + shortcut, next pointwise
+    pointwise + shortcut              ->
+    pointwise of the next unit
+
+A stage joins the kernel before it when it reads of that kernel's results only the pixels that it
+writes itself: 1x1 convolutions and gates do, 3x3 windows do not, unless they read other tensors.
+"""
+
+from dataclasses import dataclass, replace
+
+from schedules.cpu.border import Border
+from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.kernel import Kernel, Stage
+from schedules.cpu.mean import Mean
+from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.scale import Scale
+
+# Stages beyond a unit gain nothing from each other's strips.
+LONGEST = 5
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kernel, and the network's names of what the kernel calls otherwise.
+
+    Kernels name their stages and tensors in order, so that equal units are one kernel.
+    """
+
+    kernel: Kernel
+    tensors: dict[str, str]
+    constants: dict[str, str]
+
+
+def group_stages(stages: tuple[Stage, ...], result: str) -> list[Call]:
+    """The calls of a network in order."""
+    groups: list[list[Stage]] = []
+    for stage in stages:
+        if groups and _joins(stage, groups[-1]):
+            groups[-1].append(stage)
+        else:
+            groups.append([stage])
+    calls = []
+    for number, group in enumerate(groups):
+        later = {name for other in groups[number + 1 :] for s in other for _, name in s.reads}
+        calls.append(_call(group, later | {result}))
+    return calls
+
+
+def _joins(stage: Stage, group: list[Stage]) -> bool:
+    """Whether a stage can run strip by strip with the stages of a group."""
+    if isinstance(stage.work, Mean) or isinstance(group[0].work, Mean | FirstConvolution):
+        return False
+    rows = {(other.work.target.rows, other.work.target.width) for other in group}
+    if len(group) == LONGEST or rows != {(stage.work.target.rows, stage.work.target.width)}:
+        return False
+    written = {other.writes for other in group}
+    from_group = {role for role, name in stage.reads if name in written}
+    if stage.work.target.pixels == stage.work.target.images:
+        return False
+    # Of a tensor that the group writes, a residual is read where it is written.
+    return not from_group or isinstance(stage.work, Pointwise | Scale)
+
+
+def _call(group: list[Stage], later: set[str]) -> Call:
+    """The kernel of a group, in names of its own; `later` are tensors that others read."""
+    tensors: dict[str, str] = {}
+    stages, constants = [], {}
+    for number, stage in enumerate(group):
+        for _, name in stage.reads:
+            tensors.setdefault(name, f"t{len(tensors)}")
+        tensors.setdefault(stage.writes, f"t{len(tensors)}")
+        own = replace(
+            stage,
+            name=f"s{number}_{type(stage.work).__name__.lower()}",
+            reads=tuple((role, tensors[name]) for role, name in stage.reads),
+            writes=tensors[stage.writes],
+        )
+        stages.append(own)
+        for mine, theirs in zip(own.constants, stage.constants, strict=True):
+            constants[mine] = theirs
+    borders = {
+        stage.writes: Stage(f"border_{stage.writes}", Border(stage.work.target), (), stage.writes)
+        for stage in stages
+        if stage.work.target.border
+    }
+    written = {stage.writes for stage in group}
+    scratch = tuple(tensors[name] for name in tensors if name in written and name not in later)
+    kernel = Kernel((*borders.values(), *stages), scratch)
+    return Call(kernel, {mine: theirs for theirs, mine in tensors.items()}, constants)

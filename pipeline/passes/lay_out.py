@@ -1,0 +1,91 @@
+"""Choosing the layout of a network for a CPU: channels last, vectors of channels, packed weights.
+
+A tensor that a 3x3 window reads gets a border of zeros, so that the window needs no condition.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.operators import Network, Operator
+from schedules.cpu import depthwise, first_convolution, mean, pointwise, pool, scale
+from schedules.cpu.kernel import Stage
+from schedules.cpu.operators import Work, operator
+from schedules.frame import Frame, Planes
+from schedules.machine import Machine
+
+WINDOWS = ("depthwise", "max_pool", "average_pool")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Stages in order, every frame, and the packed constants by `<stage>_<role>`."""
+
+    stages: tuple[Stage, ...]
+    frames: dict[str, Frame | Planes]
+    constants: dict[str, np.ndarray]
+
+
+def lay_out(network: Network, machine: Machine) -> Layout:
+    """The workload, the frames and the packed constants of every operator."""
+    frames = _frames(network)
+    stages: list[Stage] = []
+    constants: dict[str, np.ndarray] = {}
+    for number, step in enumerate(network.operators):
+        name = f"{step.kind}{number}"
+        work = _work(step, frames, machine)
+        stages.append(Stage(name, work, _reads(step), step.writes))
+        if step.weight is not None:
+            packed = operator(work).pack(work, step.weight, step.bias)
+            constants |= {f"{name}_{role}": array for role, array in packed.items()}
+    return Layout(tuple(stages), frames, constants)
+
+
+def _frames(network: Network) -> dict[str, Frame | Planes]:
+    windowed = {step.data for step in network.operators if step.kind in WINDOWS}
+    frames: dict[str, Frame | Planes] = {network.source: Planes(*network.shapes[network.source])}
+    for step in network.operators:
+        images, channels, height, width = network.shapes[step.writes]
+        border = int(step.writes in windowed)
+        frames[step.writes] = Frame(images, height, width, channels, border)
+    return frames
+
+
+def _work(step: Operator, frames: dict[str, Any], machine: Machine) -> Work:
+    """The workload of an operator; its lanes are chosen by the channels that it makes."""
+    source, target = frames[step.data], frames[step.writes]
+    kind, activation, offset = step.kind, step.activation, step.offset
+    residual = None if step.residual is None else frames[step.residual]
+    if kind == "pointwise":
+        outputs, inputs = _weight(step).shape
+        outputs //= step.groups
+        lanes = machine.lanes_for(outputs)
+        return pointwise.Pointwise(
+            source, target, step.groups, inputs, outputs, lanes,
+            step.shuffle, offset, residual, activation,
+        )  # fmt: skip
+    if kind == "first_convolution":
+        lanes = machine.lanes_for(target.channels)
+        return first_convolution.FirstConvolution(source, target, step.stride, lanes, activation)
+    lanes = machine.lanes_for(source.channels)
+    if kind == "depthwise":
+        return depthwise.Depthwise(source, target, step.stride, lanes, activation)
+    if kind == "mean":
+        return mean.Mean(source, target, lanes)
+    if kind == "scale":
+        return scale.Scale(source, frames[step.gate or ""], target, lanes, offset, residual, activation)
+    return pool.Pool(
+        source, target, kind.removesuffix("_pool"), step.stride, lanes, offset, activation
+    )
+
+
+def _weight(step: Operator) -> np.ndarray:
+    if step.weight is None:
+        raise ValueError(f"{step.kind} that writes {step.writes} has no weight")
+    return step.weight
+
+
+def _reads(step: Operator) -> tuple[tuple[str, str], ...]:
+    roles = {"data": step.data, "residual": step.residual, "gate": step.gate}
+    return tuple((role, tensor) for role, tensor in roles.items() if tensor is not None)
