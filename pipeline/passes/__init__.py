@@ -1,1 +1,1 @@
-"""Passes from a Relax module to a Relax module, one a file."""
+"""From an imported graph to TensorIR functions, one pass a file, in phases that can be dumped."""

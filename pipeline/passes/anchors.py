@@ -11,7 +11,9 @@ from pipeline.passes.graph import Graph
 from pipeline.passes.rewriting import array_of, is_call, shape_of
 from pipeline.passes.sink_channel_shuffle import channel_permutation
 
-SERVED = "convolutions 1x1, depthwise 3x3 and first 3x3, 3x3 pools, global means, gates, classifiers"
+SERVED = (
+    "convolutions 1x1, depthwise 3x3 and first 3x3, 3x3 pools, global means, gates, classifiers"
+)
 
 
 def anchor(graph: Graph, name: str) -> Operator:

@@ -17,7 +17,7 @@ def emit_calls(
     constants: Mapping[str, np.ndarray],
     functions: Mapping[Kernel, tuple[str, PrimFunc]],
 ) -> IRModule:
-    """"main" from the images to the result, and the function of every kernel by its name."""
+    """ "main" from the images to the result, and the function of every kernel by its name."""
     builder = relax.BlockBuilder()
     source = relax.Var("image", relax.TensorType(network.shapes[network.source], "float32"))
     with builder.function("main", [source]):

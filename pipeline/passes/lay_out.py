@@ -74,7 +74,9 @@ def _work(step: Operator, frames: dict[str, Any], machine: Machine) -> Work:
     if kind == "mean":
         return mean.Mean(source, target, lanes)
     if kind == "scale":
-        return scale.Scale(source, frames[step.gate or ""], target, lanes, offset, residual, activation)
+        return scale.Scale(
+            source, frames[step.gate or ""], target, lanes, offset, residual, activation
+        )
     return pool.Pool(
         source, target, kind.removesuffix("_pool"), step.stride, lanes, offset, activation
     )

@@ -51,9 +51,7 @@ def read_operators(module: IRModule) -> Network:
     return Network(tuple(operators), graph.shapes, graph.source, graph.result, shape)
 
 
-def _with_epilogue(
-    graph: Graph, operator: Operator, written: set[str], read: set[str]
-) -> Operator:
+def _with_epilogue(graph: Graph, operator: Operator, written: set[str], read: set[str]) -> Operator:
     """The operator with every later call that can be part of how it stores its result."""
     while (user := graph.only_user(operator.writes)) in graph.values:
         value = graph.values[user]

@@ -20,7 +20,7 @@ from tvm.tirx import PrimFunc
 from schedules.cpu.border import Border
 from schedules.cpu.moves import Nest, zero_apart
 from schedules.cpu.operators import Work, operator
-from schedules.cpu.strips import function, fuse_strips
+from schedules.cpu.strips import function, in_sequence, in_strips
 from schedules.frame import Frame, Planes
 from schedules.program import prim_func, scratch, tensor
 
@@ -103,20 +103,24 @@ def program(kernel: Kernel) -> PrimFunc:
     return builder.get()
 
 
-def scheduled(kernel: Kernel, tiles: Sequence[Any]) -> PrimFunc:
-    """The function with every stage nested by its tile, strip by strip, strips in parallel."""
+def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
+    """The function with every stage nested by its tile.
+
+    Merged, all stages of a strip run before the next strip; otherwise one stage after the other,
+    each with as many parallel tasks as it has strips and vector blocks.
+    """
     whole = program(kernel)
     borders: list[PrimFunc] = []
     strips: list[PrimFunc] = []
-    alone = sum(not isinstance(stage.work, Border) for stage in kernel.stages) == 1
+    alone = not merged or sum(not isinstance(s.work, Border) for s in kernel.stages) == 1
     for part, stage, tile in zip(_parts(whole, kernel), kernel.stages, tiles, strict=True):
-        sch = s_tir.Schedule(part)
         if isinstance(stage.work, Border):
             borders.append(part)
-        else:
-            schedule_stage(sch, stage, tile, alone)
-            strips.append(sch.mod["main"])
-    return fuse_strips(whole, borders, strips)
+            continue
+        sch = s_tir.Schedule(part)
+        schedule_stage(sch, stage, tile, alone)
+        strips.append(sch.mod["main"])
+    return in_sequence(whole, borders, strips) if alone else in_strips(whole, borders, strips)
 
 
 def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = True) -> None:

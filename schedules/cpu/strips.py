@@ -14,24 +14,35 @@ from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
 
-def fuse_strips(
-    whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[PrimFunc]
-) -> PrimFunc:
+def in_strips(whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[PrimFunc]) -> PrimFunc:
     """One function of stages that share buffers and begin with the same loop over strips.
 
     `whole` is the unscheduled function of all stages: its parameters are those of the result, and
     a buffer that only `parts` have as a parameter becomes scratch memory. The nests of `borders`
     run before the strips. Raises ValueError if the parts have different numbers of strips.
     """
-    roots = [part.body.block for part in parts]
-    if len(roots) == 1:
-        nest = roots[0].body
-    else:
-        nest = _merge([root.body for root in roots])
-    before = [loop for border in borders for loop in border.body.block.body.seq]
+    nest = _merge([part.body.block.body for part in parts])
+    return _joined(whole, [*_nests(borders), nest], parts)
+
+
+def in_sequence(
+    whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[PrimFunc]
+) -> PrimFunc:
+    """One function that runs each stage to its end before the next; arguments as above."""
+    return _joined(whole, [*_nests(borders), *_nests(parts)], parts)
+
+
+def _joined(whole: PrimFunc, nests: Sequence[Any], parts: Sequence[PrimFunc]) -> PrimFunc:
     scratch = list(parts[0].params[len(whole.params) :])
-    scratch += [buffer for root in roots for buffer in root.alloc_buffers]
-    return function(whole.params, [*before, nest], scratch, whole.attrs)
+    scratch += [buffer for part in parts for buffer in part.body.block.alloc_buffers]
+    return function(whole.params, nests, scratch, whole.attrs)
+
+
+def _nests(parts: Sequence[PrimFunc]) -> list[Any]:
+    bodies = [part.body.block.body for part in parts]
+    return [
+        nest for body in bodies for nest in (body.seq if isinstance(body, tirx.SeqStmt) else [body])
+    ]
 
 
 def _merge(loops: Sequence[Any]) -> Any:

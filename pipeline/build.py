@@ -1,0 +1,137 @@
+"""Building a model for a target: graph passes, tiles from records or by hand, code.
+
+Each kernel takes its tiles from the tuning records if they have all of them, and otherwise from
+the hand tiles of the machine record; `Built` says which.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tvm
+from tvm import IRModule, relax
+from tvm.tirx import PrimFunc
+
+from pipeline.frontend import import_model
+from pipeline.models import Model
+from pipeline.operators import Network
+from pipeline.passes.emit_calls import emit_calls
+from pipeline.passes.fold_batch_norm import FoldBatchNorm
+from pipeline.passes.fuse_channel_shuffle import FuseChannelShuffle
+from pipeline.passes.group_stages import Call, group_stages
+from pipeline.passes.lay_out import Layout, lay_out
+from pipeline.passes.read_operators import read_operators
+from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
+from pipeline.records import Records
+from pipeline.targets import Target
+from schedules.cpu.border import Border
+from schedules.cpu.kernel import Kernel, scheduled
+from schedules.cpu.operators import operator
+from schedules.cpu.tiles import KernelTile, hand_tile, strips
+
+Source = Literal["tuned", "hand", "default"]
+
+# The schedules ask for narrower last tiles, which the compiler makes only under this option.
+OPTIONS = {"s_tir.LoopPartition": {"partition_const_loop": True}}
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A network as kernels, before any has tiles."""
+
+    network: Network
+    layout: Layout
+    calls: tuple[Call, ...]
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        """Every distinct kernel in order of its first call."""
+        return list(dict.fromkeys(call.kernel for call in self.calls))
+
+
+@dataclass(frozen=True)
+class Served:
+    """The tiles of a kernel and where they are from."""
+
+    tile: KernelTile
+    source: Source
+
+
+@dataclass(frozen=True)
+class Built:
+    """The executable, and for every call in order the kernel's function name and tiles."""
+
+    executable: Any
+    lowered: Lowered
+    served: dict[Kernel, Served]
+    names: dict[Kernel, str]
+
+    @property
+    def schedule_sources(self) -> dict[Source, int]:
+        """How many calls each source of tiles serves."""
+        counts: dict[Source, int] = {"tuned": 0, "hand": 0, "default": 0}
+        for call in self.lowered.calls:
+            counts[self.served[call.kernel].source] += 1
+        return counts
+
+
+def lower(model: Model, target: Target, dump: Path | None = None) -> Lowered:
+    """The kernels of a model; with `dump`, the module after each phase is written there."""
+    module = import_model(model.module, model.example)
+    _dump(dump, "1-imported", module)
+    module = FoldBatchNorm()(module)
+    module = SinkChannelShuffle()(FuseChannelShuffle()(module))
+    _dump(dump, "2-simplified", module)
+    network = read_operators(module)
+    layout = lay_out(network, target.machine)
+    return Lowered(network, layout, tuple(group_stages(layout.stages, network.result)))
+
+
+def build(model: Model, target: Target, records: Records, dump: Path | None = None) -> Built:
+    """Compile a model for a target. RequestError if it has an operator that is not served."""
+    lowered = lower(model, target, dump)
+    served = {kernel: serve(kernel, target, records) for kernel in lowered.kernels}
+    names = {kernel: kernel_name(kernel, number) for number, kernel in enumerate(served)}
+    functions = {kernel: (names[kernel], apply(kernel, served[kernel].tile)) for kernel in served}
+    constants = lowered.layout.constants
+    module = emit_calls(lowered.network, list(lowered.calls), constants, functions)
+    _dump(dump, "3-scheduled", module)
+    with compiling():
+        executable = relax.build(module, target.tvm)
+    return Built(executable, lowered, served, names)
+
+
+def compiling() -> tvm.transform.PassContext:
+    """The context in which scheduled functions are compiled."""
+    return tvm.transform.PassContext(opt_level=3, config=OPTIONS)
+
+
+def serve(kernel: Kernel, target: Target, records: Records) -> Served:
+    """The tiles of a kernel: tuned if there is a record for each of its stages, else by hand."""
+    hand = hand_tile(kernel, target.machine)
+    rows, merged = records.strips(kernel) or strips(kernel, target.machine)
+    stages = []
+    for stage, by_hand in zip(kernel.stages, hand.stages, strict=True):
+        fields = records.stage(stage.work)
+        if fields is None and not isinstance(stage.work, Border):
+            return Served(hand, "hand")
+        tile = operator(stage.work).Tile
+        stages.append(tile(**{**(fields or vars(by_hand)), "strip_rows": rows}))
+    return Served(KernelTile(rows, merged, tuple(stages)), "tuned")
+
+
+def apply(kernel: Kernel, tile: KernelTile) -> PrimFunc:
+    """The scheduled function of a kernel."""
+    return scheduled(kernel, tile.stages, tile.merged)
+
+
+def kernel_name(kernel: Kernel, number: int) -> str:
+    """The name of a kernel's function: its number and its operators."""
+    operators = [s.name.partition("_")[2] for s in kernel.stages if not isinstance(s.work, Border)]
+    return f"kernel{number}_{'_'.join(operators)}"
+
+
+def _dump(folder: Path | None, phase: str, module: IRModule) -> None:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{phase}.py").write_text(module.script())

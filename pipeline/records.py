@@ -1,0 +1,144 @@
+"""Tuning records: the best tile found for a workload on one kind of machine, and how it was found.
+
+`<family>.jsonl` holds a header and then one record a line. Each line ends in a checksum of the
+rest of it, so that a torn or edited file is noticed instead of silently falling back to hand tiles.
+
+    {"schema": 1, "family": "x86_64-avx512-16fma", "tvm": "0.27.0.post1", "check": "5d0c..."}
+    {"workload": {...}, "tile": {"columns": 6, ...}, "seconds": 8.1e-5, ..., "check": "91ab..."}
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import RequestError
+from schedules.cpu.kernel import Kernel
+from schedules.cpu.operators import Work
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """The best tile of a workload, its time, and the time of the hand tile in the same run."""
+
+    workload: dict[str, Any]
+    tile: dict[str, Any]
+    seconds: float
+    hand_seconds: float
+    trials: int
+    failed: int
+    tvm: str
+    cpu: str
+
+    @property
+    def key(self) -> str:
+        """What a build looks the record up by."""
+        return canonical(self.workload)
+
+
+@dataclass(frozen=True)
+class Records:
+    """All records of one family by workload."""
+
+    family: str
+    by_key: dict[str, Record]
+
+    def stage(self, work: Work) -> dict[str, Any] | None:
+        """The fields of the tuned tile of an operator; None if it was not tuned."""
+        record = self.by_key.get(canonical(describe_work(work)))
+        return None if record is None else record.tile
+
+    def strips(self, kernel: Kernel) -> tuple[int, bool] | None:
+        """The tuned strips of a kernel: rows, and whether its stages are merged."""
+        record = self.by_key.get(canonical(describe_kernel(kernel)))
+        return None if record is None else (record.tile["strip_rows"], record.tile["merged"])
+
+
+def describe_work(work: Work) -> dict[str, Any]:
+    """An operator's workload as plain data."""
+    return {"operator": type(work).__name__, **dataclasses.asdict(work)}
+
+
+def describe_kernel(kernel: Kernel) -> dict[str, Any]:
+    """A kernel's workload as plain data."""
+    stages = [
+        {**describe_work(stage.work), "reads": [list(read) for read in stage.reads]}
+        for stage in kernel.stages
+    ]
+    return {"kernel": stages, "scratch": list(kernel.scratch)}
+
+
+def canonical(workload: dict[str, Any]) -> str:
+    """One text for equal workloads."""
+    return json.dumps(workload, sort_keys=True, separators=(",", ":"))
+
+
+def records_path(folder: Path, family: str) -> Path:
+    """The file of a family."""
+    return folder / f"{family}.jsonl"
+
+
+def read_records(folder: Path, family: str) -> Records:
+    """The records of a family, empty if there is no file; RequestError if one does not fit."""
+    path = records_path(folder, family)
+    if not path.exists():
+        return Records(family, {})
+    header, *lines = [_checked(path, number, text) for number, text in _numbered_lines(path)]
+    if header.get("schema") != SCHEMA or header.get("family") != family:
+        raise RequestError(
+            f"{path} is for {header.get('family')}, schema {header.get('schema')}, not for"
+            f" {family}; move it away and tune again"
+        )
+    names = {field.name for field in dataclasses.fields(Record)}
+    if any(set(line) != names for line in lines):
+        raise RequestError(f"{path} has a record with other fields; move it away and tune again")
+    records = [Record(**line) for line in lines]
+    return Records(family, {record.key: record for record in records})
+
+
+def write_records(folder: Path, family: str, tvm: str, records: Iterable[Record]) -> Path:
+    """Write the file of a family, whole or not at all."""
+    path = records_path(folder, family)
+    folder.mkdir(parents=True, exist_ok=True)
+    header: dict[str, Any] = {"schema": SCHEMA, "family": family, "tvm": tvm}
+    ordered = sorted(records, key=lambda record: record.key)
+    lines = [_sealed(header), *(_sealed(dataclasses.asdict(record)) for record in ordered)]
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text("\n".join(lines) + "\n")
+    os.replace(temporary, path)
+    return path
+
+
+def _numbered_lines(path: Path) -> list[tuple[int, str]]:
+    lines = path.read_text(errors="replace").splitlines()
+    if not lines:
+        raise RequestError(f"{path} is empty; remove it, or restore it and try again")
+    return list(enumerate(lines, start=1))
+
+
+def _sealed(line: dict[str, Any]) -> str:
+    return json.dumps({**line, "check": _digest(line)}, sort_keys=True)
+
+
+def _digest(line: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _checked(path: Path, number: int, text: str) -> dict[str, Any]:
+    """A line without its checksum, which must be right."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        line = None
+    if isinstance(line, dict) and line.pop("check", None) == _digest(line):
+        return line
+    raise RequestError(
+        f"{path}, line {number}, is torn or was changed; remove that line, or the file, and tune"
+        " again"
+    )

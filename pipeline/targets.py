@@ -1,0 +1,110 @@
+"""Targets by name: what the compiler is told, and the machine record of the schedules."""
+
+import difflib
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from tvm.target import Target as TvmTarget
+from tvm.target import codegen
+
+from pipeline.errors import RequestError
+from schedules.machine import Machine
+
+KB, MB = 1024, 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of device. `features` are those of the CPU that the code needs; `family` names the
+    tuning records that fit: same instruction set and same machine record."""
+
+    name: str
+    triple: str
+    cpu: str
+    features: tuple[str, ...]
+    machine: Machine
+
+    @property
+    def family(self) -> str:
+        """The name of the tuning records."""
+        machine = self.machine
+        return f"{self.triple.split('-')[0]}-{machine.name}-{machine.fma_lanes}fma"
+
+    @property
+    def tvm(self) -> TvmTarget:
+        """The target of the compiler."""
+        return TvmTarget(
+            {
+                "kind": "llvm",
+                "mtriple": self.triple,
+                "mcpu": self.cpu,
+                "num-cores": self.machine.cores,
+            }
+        )
+
+
+def names() -> list[str]:
+    """The targets by name."""
+    return ["host"]
+
+
+def target_named(name: str) -> Target:
+    """The target of that name; RequestError names the nearest ones."""
+    if name == "host":
+        return host()
+    near = difflib.get_close_matches(name, names(), cutoff=0.3) or names()
+    raise RequestError(f"unknown target {name!r}; nearest: {', '.join(near)}")
+
+
+def host() -> Target:
+    """The machine that this runs on."""
+    architecture = platform.machine()
+    cpu = str(codegen.llvm_get_system_cpu())
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    if architecture == "x86_64":
+        return _x86(cpu, set(_cpu_flags("flags")), cores)
+    if architecture in ("aarch64", "arm64"):
+        return _aarch64(cpu, cores)
+    raise RequestError(f"no schedules for {architecture} CPUs; served are x86-64 and aarch64")
+
+
+def _x86(cpu: str, flags: set[str], cores: int) -> Target:
+    wide = {"avx512f", "avx512vl"} <= flags
+    if not wide and not {"avx2", "fma"} <= flags:
+        raise RequestError("this CPU has no AVX2 with FMA, which every x86-64 schedule here needs")
+    l1, l2 = _cache_bytes(1, 32 * KB), _cache_bytes(2, 512 * KB)
+    if wide:
+        # Zen 4 feeds 512-bit instructions through 256-bit units; later and Intel cores do not.
+        lanes = 16 if cpu == "znver4" else 32
+        machine = Machine("avx512", 16, 32, lanes, lanes, l1, l2, cores)
+        features = ("avx512f", "avx512vl", "fma")
+    else:
+        machine = Machine("avx2", 8, 16, 16, 16, l1, l2, cores)
+        features = ("avx2", "fma")
+    return Target("host", "x86_64-linux-gnu", cpu, features, machine)
+
+
+def _aarch64(cpu: str, cores: int) -> Target:
+    l1, l2 = _cache_bytes(1, 64 * KB), _cache_bytes(2, 512 * KB)
+    machine = Machine("neon", 4, 32, 8, 8, l1, l2, cores)
+    return Target("host", "aarch64-linux-gnu", cpu, ("neon",), machine)
+
+
+def _cpu_flags(key: str) -> list[str]:
+    """The features of the first CPU as Linux lists them."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith(key):
+            return line.partition(":")[2].split()
+    return []
+
+
+def _cache_bytes(level: int, otherwise: int) -> int:
+    """Size of a data cache of the first CPU as Linux tells it."""
+    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        values = [(index / name).read_text().strip() for name in ("level", "type", "size")]
+        if values[0] == str(level) and values[1] != "Instruction":
+            return int(values[2].removesuffix("K")) * KB
+    return otherwise

@@ -1,0 +1,94 @@
+"""The numbers of a whole kernel: how its stages share strips, and each stage's tile.
+
+By hand they follow from the machine record. Merged, the stages of a kernel are one parallel region
+over strips of rows. Apart, each is a region of its own whose tasks are vector blocks too: that is
+for frames of so few rows that strips cannot be dealt out evenly to the cores.
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil, prod
+from typing import Any
+
+from schedules.cpu.border import Border
+from schedules.cpu.kernel import Kernel, Stage
+from schedules.cpu.operators import operator
+from schedules.machine import Machine
+
+# Strips that leave a core idle for more than this share of the time are not dealt out evenly.
+IDLE = 0.08
+# A strip below this many cycles is not worth the hand-over to another core.
+SHORTEST_STRIP = 4000
+
+
+@dataclass(frozen=True)
+class KernelTile:
+    """`strip_rows` rows a strip, stages merged into one loop over strips or not, their tiles."""
+
+    strip_rows: int
+    merged: bool
+    stages: tuple[Any, ...]
+
+
+def hand_tile(kernel: Kernel, machine: Machine) -> KernelTile:
+    """The tile that counts of cycles and bytes find best."""
+    rows, merged = strips(kernel, machine)
+    tiles = tuple(operator(s.work).hand_tile(s.work, machine, rows) for s in kernel.stages)
+    return KernelTile(rows, merged, tiles)
+
+
+def with_strips(tile: Any, strip_rows: int) -> Any:
+    """A stage's tile for strips of another height."""
+    return replace(tile, strip_rows=strip_rows)
+
+
+def strips(kernel: Kernel, machine: Machine) -> tuple[int, bool]:
+    """Rows a strip, and whether the stages are merged."""
+    rows = _rows(kernel)
+    best = min(range(1, rows + 1), key=lambda height: _cost(kernel, machine, height))
+    if machine.cores == 1 or _idle(rows, best, machine.cores) <= IDLE:
+        return best, True
+    return rows, False
+
+
+def strip_choices(kernel: Kernel, machine: Machine) -> list[tuple[int, bool]]:
+    """What is worth measuring: even divisions of the rows, merged, and the stages apart."""
+    rows = _rows(kernel)
+    heights = [height for height in range(1, rows + 1) if rows % height == 0]
+    choices = [(height, True) for height in heights if rows // height >= machine.cores]
+    apart = [(height, False) for height in heights[-2:]]
+    return list(dict.fromkeys([strips(kernel, machine), *choices[:6], *apart]))
+
+
+def _rows(kernel: Kernel) -> int:
+    return int(kernel.stages[-1].work.target.rows)
+
+
+def _idle(rows: int, height: int, cores: int) -> float:
+    """The share of the cores' time in which they have no strip."""
+    turns = ceil(ceil(rows / height) / cores)
+    return 1 - rows / (turns * height * cores)
+
+
+def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
+    """Cycles of a core with strips of that height, over those with no loss at all.
+
+    A strip reads all weights anew, from the second-level cache at best, and its rows of scratch
+    have to stay there; a core that waits for the others loses its share.
+    """
+    rows = _rows(kernel)
+    compute = max(kernel.macs, 1) / machine.fma_lanes / rows * height
+    weights = sum(_weight_bytes(stage) for stage in kernel.stages)
+    frames = (frame.shape for frame in kernel.frames.values())
+    working = sum(4 * prod(shape) for shape in frames) / rows * height
+    cache = 32 if weights + working < machine.l2_bytes else 12  # bytes a cycle
+    reload = weights / cache / compute
+    spill = 0.1 if working > machine.l2_bytes / 2 else 0.0
+    small = SHORTEST_STRIP / (SHORTEST_STRIP + compute)
+    idle = _idle(rows, height, machine.cores)
+    return (1 + 0.2 * reload + spill + 0.05 * small) / (1 - idle)
+
+
+def _weight_bytes(stage: Stage) -> int:
+    if isinstance(stage.work, Border):
+        return 0
+    return sum(4 * prod(shape) for shape in stage.constants.values())
