@@ -79,8 +79,8 @@ def lower(model: Model, target: Target, dump: Path | None = None) -> Lowered:
     """The kernels of a model; with `dump`, the module after each phase is written there."""
     module = import_model(model.module, model.example)
     _dump(dump, "1-imported", module)
-    module = FoldBatchNorm()(module)
-    module = SinkChannelShuffle()(FuseChannelShuffle()(module))
+    simplify = [FoldBatchNorm(), FuseChannelShuffle(), SinkChannelShuffle()]
+    module = tvm.transform.Sequential(simplify)(module)
     _dump(dump, "2-simplified", module)
     network = read_operators(module)
     layout = lay_out(network, target.machine)

@@ -76,14 +76,13 @@ def _x86(cpu: str, flags: set[str], cores: int) -> Target:
     if not wide and not {"avx2", "fma"} <= flags:
         raise RequestError("this CPU has no AVX2 with FMA, which every x86-64 schedule here needs")
     l1, l2 = _cache_bytes(1, 32 * KB), _cache_bytes(2, 512 * KB)
+    features: tuple[str, ...] = ("avx512f", "avx512vl", "fma") if wide else ("avx2", "fma")
     if wide:
         # Zen 4 feeds 512-bit instructions through 256-bit units; later and Intel cores do not.
         lanes = 16 if cpu == "znver4" else 32
         machine = Machine("avx512", 16, 32, lanes, lanes, l1, l2, cores)
-        features = ("avx512f", "avx512vl", "fma")
     else:
         machine = Machine("avx2", 8, 16, 16, 16, l1, l2, cores)
-        features = ("avx2", "fma")
     return Target("host", "x86_64-linux-gnu", cpu, features, machine)
 
 

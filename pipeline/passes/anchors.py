@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tvm import relax
 
 from pipeline.errors import RequestError
@@ -25,7 +26,7 @@ def anchor(graph: Graph, name: str) -> Operator:
     if is_call(value, "nn.conv2d"):
         return _convolution(graph, name, value)
     if is_call(value, "matmul"):
-        weight = np.ascontiguousarray(array_of(value.args[1]).T)
+        weight = np.ascontiguousarray(_constant(value).T)
         return Operator("pointwise", graph.name(value.args[0]), name, weight=weight)
     if is_call(value, "nn.max_pool2d", "nn.avg_pool2d"):
         return _pool(graph, name, value)
@@ -37,7 +38,7 @@ def anchor(graph: Graph, name: str) -> Operator:
 
 
 def _convolution(graph: Graph, name: str, value: Any) -> Operator:
-    data, weight = value.args[0], array_of(value.args[1])
+    data, weight = value.args[0], _constant(value)
     outputs, inputs, *kernel = weight.shape
     groups, strides = int(value.attrs.groups), {int(stride) for stride in value.attrs.strides}
     padding = {int(pad) for pad in value.attrs.padding}
@@ -58,11 +59,19 @@ def _convolution(graph: Graph, name: str, value: Any) -> Operator:
     raise unserved(value)
 
 
+def _constant(value: Any) -> NDArray[Any]:
+    """The second operand, which has to be known when compiling."""
+    weight = array_of(value.args[1])
+    if weight is None:
+        raise RequestError(f"{value.op.name} with a weight that is no constant is not served")
+    return weight
+
+
 def _shuffle(graph: Graph, data: Any) -> tuple[int, Any]:
     """The groups of the channel shuffle that made a tensor, and what it was made of."""
     value = graph.values.get(graph.name(data))
     permutation = None if value is None else channel_permutation(value)
-    if permutation is None:
+    if value is None or permutation is None:
         return 1, data
     channels = len(permutation)
     for groups in range(2, channels):
@@ -83,9 +92,9 @@ def _pool(graph: Graph, name: str, value: Any) -> Operator:
     padding = {int(pad) for pad in attrs.padding}
     data = graph.name(value.args[0])
     average = is_call(value, "nn.avg_pool2d")
-    if average and [int(size) for size in attrs.pool_size] == list(graph.shapes[data][2:]):
-        if padding == {0}:
-            return Operator("mean", data, name)
+    everything = [int(size) for size in attrs.pool_size] == list(graph.shapes[data][2:])
+    if average and everything and padding == {0}:
+        return Operator("mean", data, name)
     counted = not average or attrs.count_include_pad
     if window != {3} or padding != {1} or len(strides) != 1 or attrs.ceil_mode or not counted:
         raise unserved(value)

@@ -70,15 +70,15 @@ def emit(name: str, work: Depthwise, tensors: Tensors) -> None:
     data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()))
-    with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, l, kh, kw):
+    with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, lane, kh, kw):
         row = work.source.window_row(r, target.height, stride) + kh
-        value = data[row, x * stride + kw, vectors.start(v) + l]
+        value = data[row, x * stride + kw, vectors.start(v) + lane]
         with T.init():
-            T.buffer_store(sums, zero(), [r, x, v, l])
-        T.buffer_store(sums, sums[r, x, v, l] + value * weight[kh, kw, v, l], [r, x, v, l])
-    with block(name, axes) as (r, x, v, l):
-        value = activate(sums[r, x, v, l] + bias[v, l], work.activation)
-        T.buffer_store(out, value, list(target.at(r, x, vectors.start(v) + l)))
+            T.buffer_store(sums, zero(), [r, x, v, lane])
+        T.buffer_store(sums, sums[r, x, v, lane] + value * weight[kh, kw, v, lane], [r, x, v, lane])
+    with block(name, axes) as (r, x, v, lane):
+        value = activate(sums[r, x, v, lane] + bias[v, lane], work.activation)
+        T.buffer_store(out, value, list(target.at(r, x, vectors.start(v) + lane)))
 
 
 def weight_shapes(work: Depthwise) -> dict[str, tuple[int, ...]]:

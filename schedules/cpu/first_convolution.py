@@ -69,7 +69,7 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
     source = work.source
     taps = {"p": source.planes, "kh": KERNEL, "kw": KERNEL}
     sums = scratch(total, tuple(axes.values()))
-    with block(total, axes, reduce=taps) as (r, x, v, l, p, kh, kw):
+    with block(total, axes, reduce=taps) as (r, x, v, lane, p, kh, kw):
         row = r % target.height * work.stride + kh - 1
         column = x * work.stride + kw - 1
         inside = T.And(
@@ -77,11 +77,13 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
         )
         value = T.if_then_else(inside, data[r // target.height, p, row, column], zero())
         with T.init():
-            T.buffer_store(sums, zero(), [r, x, v, l])
-        T.buffer_store(sums, sums[r, x, v, l] + value * weight[p, kh, kw, v, l], [r, x, v, l])
-    with block(name, axes) as (r, x, v, l):
-        channel = vectors.start(v) + l
-        value = activate(sums[r, x, v, l] + bias[channel], work.activation)
+            T.buffer_store(sums, zero(), [r, x, v, lane])
+        T.buffer_store(
+            sums, sums[r, x, v, lane] + value * weight[p, kh, kw, v, lane], [r, x, v, lane]
+        )
+    with block(name, axes) as (r, x, v, lane):
+        channel = vectors.start(v) + lane
+        value = activate(sums[r, x, v, lane] + bias[channel], work.activation)
         T.buffer_store(out, value, list(target.at(r, x, channel)))
 
 

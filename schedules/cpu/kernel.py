@@ -20,7 +20,7 @@ from tvm.tirx import PrimFunc
 from schedules.cpu.border import Border
 from schedules.cpu.moves import Nest, zero_apart
 from schedules.cpu.operators import Work, operator
-from schedules.cpu.strips import function, in_sequence, in_strips
+from schedules.cpu.strips import function, in_sequence, in_strips, nests_of
 from schedules.frame import Frame, Planes
 from schedules.program import prim_func, scratch, tensor
 
@@ -142,7 +142,7 @@ def _parts(whole: PrimFunc, kernel: Kernel) -> list[PrimFunc]:
     writes all that the next one reads cannot be proven where vectors overlap.
     """
     root = whole.body.block
-    nests = list(root.body.seq)
+    nests = nests_of([whole])
     local = {buffer.name: buffer for buffer in root.alloc_buffers}
     parameters = [*whole.params, *(local[name] for name in kernel.scratch)]
     parts = []

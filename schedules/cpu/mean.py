@@ -54,14 +54,14 @@ def emit(name: str, work: Mean, tensors: Tensors) -> None:
     axes = {"r": source.images, "v": vectors.count, "l": work.lanes}
     pixels = {"y": source.height, "x": source.width}
     sums = scratch(total, tuple(axes.values()))
-    with block(total, axes, reduce=pixels) as (r, v, l, y, x):
-        value = data[source.at(r * source.height + y, x, vectors.start(v) + l)]
+    with block(total, axes, reduce=pixels) as (r, v, lane, y, x):
+        value = data[source.at(r * source.height + y, x, vectors.start(v) + lane)]
         with T.init():
-            T.buffer_store(sums, zero(), [r, v, l])
-        T.buffer_store(sums, sums[r, v, l] + value, [r, v, l])
-    with block(name, axes) as (r, v, l):
-        mean = sums[r, v, l] * T.float32(1 / (source.height * source.width))
-        T.buffer_store(out, mean, list(work.target.at(r, 0, vectors.start(v) + l)))
+            T.buffer_store(sums, zero(), [r, v, lane])
+        T.buffer_store(sums, sums[r, v, lane] + value, [r, v, lane])
+    with block(name, axes) as (r, v, lane):
+        mean = sums[r, v, lane] * T.float32(1 / (source.height * source.width))
+        T.buffer_store(out, mean, list(work.target.at(r, 0, vectors.start(v) + lane)))
 
 
 def weight_shapes(work: Mean) -> dict[str, tuple[int, ...]]:

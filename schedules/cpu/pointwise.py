@@ -87,14 +87,16 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
     rows, width = work.source.rows, work.source.width
     axes = {"r": rows, "x": width, "g": work.groups, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()))
-    with block(total, axes, reduce={"k": work.inputs}) as (r, x, g, v, l, k):
+    with block(total, axes, reduce={"k": work.inputs}) as (r, x, g, v, lane, k):
         value = data[work.source.at(r, x, _source(work, g, k))]
         with T.init():
-            T.buffer_store(sums, zero(), [r, x, g, v, l])
-        T.buffer_store(sums, sums[r, x, g, v, l] + value * weight[g, v, k, l], [r, x, g, v, l])
-    with block(name, axes) as (r, x, g, v, l):
-        channel = g * work.outputs + vectors.start(v) + l
-        value = sums[r, x, g, v, l] + bias[channel]
+            T.buffer_store(sums, zero(), [r, x, g, v, lane])
+        T.buffer_store(
+            sums, sums[r, x, g, v, lane] + value * weight[g, v, k, lane], [r, x, g, v, lane]
+        )
+    with block(name, axes) as (r, x, g, v, lane):
+        channel = g * work.outputs + vectors.start(v) + lane
+        value = sums[r, x, g, v, lane] + bias[channel]
         at = work.target.at(r, x, work.offset + channel)
         if work.residual is not None:
             value = value + tensors["residual"][work.residual.at(r, x, channel)]

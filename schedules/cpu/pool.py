@@ -63,19 +63,19 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
     vectors, stride, target, total = work.vectors, work.stride, work.target, f"{name}_sum"
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()))
-    with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, l, kh, kw):
+    with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, lane, kh, kw):
         row = work.source.window_row(r, target.height, stride) + kh
-        value = data[row, x * stride + kw, vectors.start(v) + l]
+        value = data[row, x * stride + kw, vectors.start(v) + lane]
         with T.init():
-            T.buffer_store(sums, zero(), [r, x, v, l])
-        so_far = sums[r, x, v, l]
+            T.buffer_store(sums, zero(), [r, x, v, lane])
+        so_far = sums[r, x, v, lane]
         combined = T.max(so_far, value) if work.kind == "max" else so_far + value
-        T.buffer_store(sums, combined, [r, x, v, l])
-    with block(name, axes) as (r, x, v, l):
-        value = sums[r, x, v, l]
+        T.buffer_store(sums, combined, [r, x, v, lane])
+    with block(name, axes) as (r, x, v, lane):
+        value = sums[r, x, v, lane]
         if work.kind == "average":
             value = value * T.float32(1 / (KERNEL * KERNEL))
-        at = target.at(r, x, work.offset + vectors.start(v) + l)
+        at = target.at(r, x, work.offset + vectors.start(v) + lane)
         T.buffer_store(out, activate(value, work.activation), list(at))
 
 

@@ -58,8 +58,8 @@ def emit(name: str, work: Scale, tensors: Tensors) -> None:
     """Write the block of the stage: data, gate [images, 1, channels], residual, out."""
     source, vectors = work.source, work.vectors
     axes = {"r": source.rows, "x": source.width, "v": vectors.count, "l": work.lanes}
-    with block(name, axes) as (r, x, v, l):
-        channel = vectors.start(v) + l
+    with block(name, axes) as (r, x, v, lane):
+        channel = vectors.start(v) + lane
         gate = tensors["gate"][work.gate.at(r // source.height, 0, channel)]
         value = tensors["data"][source.at(r, x, channel)] * gate
         at = work.target.at(r, x, work.offset + channel)

@@ -22,14 +22,14 @@ def in_strips(whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[Prim
     run before the strips. Raises ValueError if the parts have different numbers of strips.
     """
     nest = _merge([part.body.block.body for part in parts])
-    return _joined(whole, [*_nests(borders), nest], parts)
+    return _joined(whole, [*nests_of(borders), nest], parts)
 
 
 def in_sequence(
     whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[PrimFunc]
 ) -> PrimFunc:
     """One function that runs each stage to its end before the next; arguments as above."""
-    return _joined(whole, [*_nests(borders), *_nests(parts)], parts)
+    return _joined(whole, [*nests_of(borders), *nests_of(parts)], parts)
 
 
 def _joined(whole: PrimFunc, nests: Sequence[Any], parts: Sequence[PrimFunc]) -> PrimFunc:
@@ -38,7 +38,8 @@ def _joined(whole: PrimFunc, nests: Sequence[Any], parts: Sequence[PrimFunc]) ->
     return function(whole.params, nests, scratch, whole.attrs)
 
 
-def _nests(parts: Sequence[PrimFunc]) -> list[Any]:
+def nests_of(parts: Sequence[PrimFunc]) -> list[Any]:
+    """The loop nests under the root of every function, in order."""
     bodies = [part.body.block.body for part in parts]
     return [
         nest for body in bodies for nest in (body.seq if isinstance(body, tirx.SeqStmt) else [body])

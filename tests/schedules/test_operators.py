@@ -1,0 +1,123 @@
+"""Every operator's program computes what PyTorch computes, and every schedule what it computes."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from schedules.cpu.depthwise import Depthwise
+from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.kernel import Kernel, program, scheduled
+from schedules.cpu.mean import Mean
+from schedules.cpu.operators import Work, operator
+from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pool import Pool
+from schedules.machine import Machine
+from tests.schedules import layers
+from tests.schedules.running import (
+    MACHINES,
+    SEED,
+    TOLERANCE,
+    Array,
+    arguments_of,
+    assert_same,
+    pixels,
+    run,
+    weights_of,
+)
+
+
+def works(machine: Machine) -> list[Work]:
+    made: list[Work] = [layers.pointwise(layer, machine) for layer in layers.POINTWISE]
+    made += [work for layer in layers.WINDOWS for work in layers.windowed(layer, machine)]
+    made += [work for layer in layers.FRAMES for work in layers.whole(layer, machine)]
+    made += [layers.first(layer, machine) for layer in layers.IMAGES]
+    return made
+
+
+CASES = [
+    pytest.param(machine, work, id=f"{machine.name}-{number}-{type(work).__name__}")
+    for machine in MACHINES
+    for number, work in enumerate(works(machine))
+]
+
+
+@pytest.mark.parametrize(("machine", "work"), CASES)
+def test_hand_tile_computes_what_pytorch_computes(machine: Machine, work: Work) -> None:
+    kernel = layers.alone(work)
+    arguments = arguments_of(kernel)
+    rows = work.target.rows
+    for strip_rows in sorted({1, min(2, rows), rows}):
+        tiles = [operator(s.work).hand_tile(s.work, machine, strip_rows) for s in kernel.stages]
+        out = run(scheduled(kernel, tiles, merged=True), kernel, arguments)["out"]
+        expected = by_pytorch(kernel, arguments)
+        got = pixels(work.target, out)[..., getattr(work, "offset", 0) :]
+        scale = max(float(np.abs(expected).max()), 1e-30)
+        assert np.abs(got - expected).max() <= TOLERANCE * scale
+        written = np.isnan(out).sum()
+        assert written == work.target.pixels * getattr(work, "offset", 0)
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+def test_schedule_computes_what_the_program_computes_with_every_tile(machine: Machine) -> None:
+    rng = np.random.default_rng(SEED)
+    chosen = [works(machine)[index] for index in rng.permutation(len(works(machine)))[:8]]
+    for work in chosen:
+        kernel = layers.alone(work)
+        arguments = arguments_of(kernel)
+        reference = run(program(kernel), kernel, arguments)
+        module = operator(work)
+        fitting = module.tiles_that_fit(work, machine)
+        for index in rng.permutation(len(fitting))[:3]:
+            strip_rows = int(rng.integers(1, work.target.rows + 1))
+            tile = (
+                module.Tile(1, *fitting[index])
+                if isinstance(work, Mean)
+                else module.Tile(strip_rows, *fitting[index])
+            )
+            tiles = [tile] * len(kernel.stages)
+            assert_same(run(scheduled(kernel, tiles, merged=False), kernel, arguments), reference)
+
+
+def by_pytorch(kernel: Kernel, arguments: dict[str, Array]) -> Array:
+    """The result of the kernel's only operator, [images, height, width, channels]."""
+    work, name = kernel.stages[-1].work, kernel.stages[-1].name
+    data = torch.from_numpy(pixels(work.source, arguments["data"]).copy())
+    rng = np.random.default_rng(SEED)
+    for tensor in kernel.inputs:  # the same draws as those that made the arguments
+        rng.standard_normal(pixels(kernel.frames[tensor], arguments[tensor]).shape)
+    weights = weights_of(kernel, rng).get(name)
+    if isinstance(work, FirstConvolution):
+        made = functional.conv2d(data, *map(torch.from_numpy, weights), work.stride, 1)
+    else:
+        made = _by_pytorch(work, data.permute(0, 3, 1, 2), weights)
+    if "gate" in arguments:
+        made = made * torch.from_numpy(pixels(work.gate, arguments["gate"]).copy()).permute(
+            0, 3, 1, 2
+        )
+    if "residual" in arguments:
+        residual = pixels(work.residual, arguments["residual"]).copy()
+        made = made + torch.from_numpy(residual).permute(0, 3, 1, 2)
+    if getattr(work, "activation", "none") == "relu":
+        made = torch.relu(made)
+    return made.permute(0, 2, 3, 1).numpy()
+
+
+def _by_pytorch(
+    work: Work, data: torch.Tensor, weights: tuple[Array, Array] | None
+) -> torch.Tensor:
+    if isinstance(work, Pointwise):
+        weight, bias = map(torch.from_numpy, weights)
+        shuffled = functional.channel_shuffle(data, work.shuffle) if work.shuffle > 1 else data
+        return functional.conv2d(shuffled, weight[..., None, None], bias, groups=work.groups)
+    if isinstance(work, Depthwise):
+        weight, bias = map(torch.from_numpy, weights)
+        return functional.conv2d(data, weight[:, None], bias, work.stride, 1, 1, data.shape[1])
+    if isinstance(work, Pool):
+        if work.kind == "average":
+            return functional.avg_pool2d(data, 3, work.stride, 1)
+        # A maximum is served after a ReLU; of signed data it is that of the positive values.
+        return functional.max_pool2d(data.clamp(min=0), 3, work.stride, 1)
+    if isinstance(work, Mean):
+        return data.mean((2, 3), keepdim=True)
+    return data
