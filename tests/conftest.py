@@ -1,0 +1,6 @@
+"""One thread unless a test says otherwise, so that tests may run side by side."""
+
+import os
+
+os.environ.setdefault("TVM_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")

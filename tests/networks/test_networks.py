@@ -1,0 +1,99 @@
+"""Whole networks, compiled for this machine, compute what PyTorch computes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import tvm
+from tvm import relax
+
+from pipeline.build import Lowered, build, lower, serve
+from pipeline.models import InputSpec, Model, load, names
+from pipeline.records import Records
+from pipeline.targets import host
+from schedules.cpu.border import Border
+from schedules.cpu.pointwise import Pointwise
+
+# Float32 sums in another order through some fifty layers.
+TOLERANCE = 1e-4
+SMALL = InputSpec(64, 64)
+
+COMPILED = [
+    ("shufflenet-1.0x-g1", SMALL),
+    ("shufflenet-1.0x-g2", SMALL),
+    ("shufflenet-1.0x-g3", InputSpec()),
+    ("shufflenet-1.0x-g4", SMALL),
+    ("shufflenet-1.0x-g8", SMALL),
+    ("shufflenet-2.0x-g3-se", SMALL),
+    ("shufflenet-0.5x-g3-shallow", InputSpec(97, 131)),
+    ("shufflenet-0.25x-g8-se-shallow", InputSpec(64, 96, batch=3, classes=7)),
+    ("shufflenet-0.25x-g4", InputSpec(65, 64, batch=2, classes=1)),
+    ("shufflenet-1.5x-g2-shallow", SMALL),
+    ("mobilenet-1.0", InputSpec()),
+    ("mobilenet-0.25", InputSpec(71, 128, batch=2)),
+]
+
+
+def lowered(model: Model) -> Lowered:
+    return lower(model, host())
+
+
+def by_hand() -> Records:
+    return Records(host().family, {})
+
+
+@pytest.mark.parametrize(("name", "spec"), COMPILED, ids=lambda case: str(case))
+def test_compiled_network_computes_what_pytorch_computes(name: str, spec: InputSpec) -> None:
+    model = load(name, spec, seed=3)
+    built = build(model, host(), by_hand())
+    main = relax.VirtualMachine(built.executable, tvm.cpu())["main"]
+    rng = np.random.default_rng(4)
+    print("seeds 3, 4")
+    for _ in range(3):
+        images = rng.standard_normal(tuple(model.example.shape), dtype="float32")
+        ours = main(tvm.runtime.tensor(images)).numpy()
+        with torch.inference_mode():
+            expected = model.module(torch.from_numpy(images)).numpy()
+        assert ours.shape == expected.shape
+        assert np.abs(ours - expected).max() <= TOLERANCE * np.abs(expected).max()
+        np.testing.assert_array_equal(ours.argmax(1), expected.argmax(1))
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_operator_of_every_model_is_served(name: str) -> None:
+    model = load(name)
+    made = lowered(model)
+    sources = [serve(kernel, host(), by_hand()).source for kernel in made.kernels]
+    assert set(sources) == {"hand"}
+    assert sum(call.kernel.macs for call in made.calls) == model.macs
+    regions = sum(_regions(made, number) for number in range(len(made.calls)))
+    if not name.endswith("-se") and "-se-" not in name:
+        assert regions <= 36
+
+
+def _regions(made: Lowered, number: int) -> int:
+    """Parallel regions of a call."""
+    kernel = made.calls[number].kernel
+    stages = sum(not isinstance(stage.work, Border) for stage in kernel.stages)
+    return 1 if serve(kernel, host(), by_hand()).tile.merged else stages
+
+
+@pytest.mark.parametrize("groups", [2, 3, 4, 8])
+def test_shuffle_is_an_index_and_nothing_else(groups: int) -> None:
+    made = lowered(load(f"shufflenet-1.0x-g{groups}"))
+    works = [stage.work for call in made.calls for stage in call.kernel.stages]
+    shuffled = [w for w in works if isinstance(w, Pointwise) and w.shuffle > 1]
+    assert len(shuffled) == 16
+    assert {work.shuffle for work in shuffled} == {groups}
+    kinds = {type(work).__name__ for work in works}
+    assert kinds == {"FirstConvolution", "Pool", "Pointwise", "Depthwise", "Mean", "Border"}
+
+
+def test_dump_writes_the_module_after_each_phase(tmp_path: Path) -> None:
+    build(load("mobilenet-0.25", SMALL), host(), by_hand(), tmp_path / "ir")
+    phases = sorted(path.name for path in (tmp_path / "ir").iterdir())
+    assert phases == ["1-imported.py", "2-simplified.py", "3-scheduled.py"]
+    assert "batch_norm" in (tmp_path / "ir" / phases[0]).read_text()
+    assert "batch_norm" not in (tmp_path / "ir" / phases[1]).read_text()
+    assert "T.parallel" in (tmp_path / "ir" / phases[2]).read_text()
