@@ -1,1 +1,75 @@
-"""From a PyTorch model to a number on a phone."""
+"""From a PyTorch model to a number on a phone.
+
+    from pipeline import InputSpec, build, export, load, read_records, target_named
+
+    model = load("shufflenet-1.0x-g3", InputSpec(224, 224))
+    target = target_named("host")
+    built = build(model, target, read_records(Path("tuning_logs"), target.family))
+    bundle = export(built, model, target, Path("bundle"))
+
+Each name is imported when it is first asked for: TVM and PyTorch take seconds to load, and a
+process that runs a bundle needs neither PyTorch nor the compiler's passes.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.build import Built, build, lower
+    from pipeline.bundle import Bundle, read_bundle, verify
+    from pipeline.contest import Conditions, contest
+    from pipeline.errors import RequestError, WorkFailedError
+    from pipeline.export import export
+    from pipeline.models import InputSpec, Model, load, names
+    from pipeline.records import Records, read_records
+    from pipeline.subject import Subject
+    from pipeline.targets import Target, target_named
+
+PLACES = {
+    "Built": "build",
+    "Bundle": "bundle",
+    "Conditions": "contest",
+    "InputSpec": "models",
+    "Model": "models",
+    "Records": "records",
+    "RequestError": "errors",
+    "Subject": "subject",
+    "Target": "targets",
+    "WorkFailedError": "errors",
+    "build": "build",
+    "contest": "contest",
+    "export": "export",
+    "load": "models",
+    "lower": "build",
+    "names": "models",
+    "read_bundle": "bundle",
+    "read_records": "records",
+    "target_named": "targets",
+    "verify": "bundle",
+}
+__all__ = [  # noqa: PLE0604 - the names above
+    *PLACES
+]
+
+
+class _Package(ModuleType):
+    """Keeps `build` the function: importing a submodule would bind its module to that name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in PLACES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+def __getattr__(name: str) -> object:
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *PLACES])
+
+
+sys.modules[__name__].__class__ = _Package

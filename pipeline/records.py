@@ -25,12 +25,15 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Record:
-    """The best tile of a workload, its time, and the time of the hand tile in the same run."""
+    """The best tile of a workload, its time, and that of the hand tile in the same run.
+
+    There are no `hand_seconds` if the hand tile failed.
+    """
 
     workload: dict[str, Any]
     tile: dict[str, Any]
     seconds: float
-    hand_seconds: float
+    hand_seconds: float | None
     trials: int
     failed: int
     tvm: str
@@ -89,7 +92,7 @@ def read_records(folder: Path, family: str) -> Records:
     path = records_path(folder, family)
     if not path.exists():
         return Records(family, {})
-    header, *lines = [_checked(path, number, text) for number, text in _numbered_lines(path)]
+    header, *lines = [unseal(path, number, text) for number, text in _numbered_lines(path)]
     if header.get("schema") != SCHEMA or header.get("family") != family:
         raise RequestError(
             f"{path} is for {header.get('family')}, schema {header.get('schema')}, not for"
@@ -108,7 +111,7 @@ def write_records(folder: Path, family: str, tvm: str, records: Iterable[Record]
     folder.mkdir(parents=True, exist_ok=True)
     header: dict[str, Any] = {"schema": SCHEMA, "family": family, "tvm": tvm}
     ordered = sorted(records, key=lambda record: record.key)
-    lines = [_sealed(header), *(_sealed(dataclasses.asdict(record)) for record in ordered)]
+    lines = [seal(header), *(seal(dataclasses.asdict(record)) for record in ordered)]
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text("\n".join(lines) + "\n")
     os.replace(temporary, path)
@@ -122,7 +125,8 @@ def _numbered_lines(path: Path) -> list[tuple[int, str]]:
     return list(enumerate(lines, start=1))
 
 
-def _sealed(line: dict[str, Any]) -> str:
+def seal(line: dict[str, Any]) -> str:
+    """A line of a log, with a checksum of the rest of it."""
     return json.dumps({**line, "check": _digest(line)}, sort_keys=True)
 
 
@@ -130,8 +134,8 @@ def _digest(line: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _checked(path: Path, number: int, text: str) -> dict[str, Any]:
-    """A line without its checksum, which must be right."""
+def unseal(path: Path, number: int, text: str) -> dict[str, Any]:
+    """A line without its checksum, which must be right; RequestError names the way out."""
     try:
         line = json.loads(text)
     except ValueError:

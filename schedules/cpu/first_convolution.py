@@ -131,7 +131,10 @@ def tiles_that_fit(work: FirstConvolution, machine: Machine) -> list[tuple[int, 
 
 
 def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile:
-    """Most sums in registers, and of those the squarest tile that divides the width best."""
+    """The tile with fewest loads of those that fill at most half the registers.
+
+    The values of a row under the window stay in registers too, three for every other column.
+    """
 
     def cost(tile: tuple[int, int]) -> float:
         columns, vectors = tile
@@ -140,4 +143,6 @@ def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile
         multiply = columns * vectors * machine.fma_cycles(work.lanes)
         return blocks * (max(multiply, load, machine.fma_latency) + load / 4 + 1)
 
-    return Tile(strip_rows, *min(tiles_that_fit(work, machine), key=cost))
+    fitting = tiles_that_fit(work, machine)
+    roomy = [tile for tile in fitting if tile[0] * tile[1] <= machine.registers // 2]
+    return Tile(strip_rows, *min(roomy or fitting, key=cost))
