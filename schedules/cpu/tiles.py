@@ -18,6 +18,8 @@ from schedules.machine import Machine
 IDLE = 0.08
 # A strip below this many cycles is not worth the hand-over to another core.
 SHORTEST_STRIP = 4000
+# Rows; beyond this no frame of a strip stays in any cache.
+TALLEST_STRIP = 64
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def with_strips(tile: Any, strip_rows: int) -> Any:
 def strips(kernel: Kernel, machine: Machine) -> tuple[int, bool]:
     """Rows a strip, and whether the stages are merged."""
     rows = _rows(kernel)
-    best = min(range(1, rows + 1), key=lambda height: _cost(kernel, machine, height))
+    best = min(range(1, min(rows, TALLEST_STRIP) + 1), key=lambda height: _cost(kernel, machine, height))
     if machine.cores == 1 or _idle(rows, best, machine.cores) <= IDLE:
         return best, True
     return rows, False
