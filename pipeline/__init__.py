@@ -26,32 +26,45 @@ if TYPE_CHECKING:
     from pipeline.records import Records, read_records
     from pipeline.subject import Subject
     from pipeline.targets import Target, target_named
+    from pipeline.tuning import Budget, tune
 
-PLACES = {
-    "Built": "build",
-    "Bundle": "bundle",
-    "Conditions": "contest",
-    "InputSpec": "models",
-    "Model": "models",
-    "Records": "records",
-    "RequestError": "errors",
-    "Subject": "subject",
-    "Target": "targets",
-    "WorkFailedError": "errors",
-    "build": "build",
-    "contest": "contest",
-    "export": "export",
-    "load": "models",
-    "lower": "build",
-    "names": "models",
-    "read_bundle": "bundle",
-    "read_records": "records",
-    "target_named": "targets",
-    "verify": "bundle",
-}
-__all__ = [  # noqa: PLE0604 - the names above
-    *PLACES
+__all__ = [
+    "Budget",
+    "Built",
+    "Bundle",
+    "Conditions",
+    "InputSpec",
+    "Model",
+    "Records",
+    "RequestError",
+    "Subject",
+    "Target",
+    "WorkFailedError",
+    "build",
+    "contest",
+    "export",
+    "load",
+    "lower",
+    "names",
+    "read_bundle",
+    "read_records",
+    "target_named",
+    "tune",
+    "verify",
 ]
+NAMES = {
+    "build": ("Built", "build", "lower"),
+    "bundle": ("Bundle", "read_bundle", "verify"),
+    "contest": ("Conditions", "contest"),
+    "errors": ("RequestError", "WorkFailedError"),
+    "export": ("export",),
+    "models": ("InputSpec", "Model", "load", "names"),
+    "records": ("Records", "read_records"),
+    "subject": ("Subject",),
+    "targets": ("Target", "target_named"),
+    "tuning": ("Budget", "tune"),
+}
+PLACES = {name: module for module, names in NAMES.items() for name in names}
 
 
 class _Package(ModuleType):

@@ -1,0 +1,44 @@
+# The two commands of the README, `make bench` and `make test`, and what keeps the code tidy.
+# Each makes .venv when it is missing; PYTHON=... chooses what it is made with.
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$name && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: bench test lint clean
+
+bench: .venv/installed
+	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/linters
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# pytorchcv is an independent implementation that tests compare with; its dependencies are not used.
+.venv/installed: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[test]'
+	$(PIP) --no-deps pytorchcv==0.0.74
+	touch $@
+
+.venv/linters: .venv/installed
+	$(PIP) -e '.[check]'
+	touch $@
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later; install one, or name it:" \
+		"make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error:" \
+		"$(PYTHON) is not Python 3.11 or later; name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: $(PYTHON) cannot make" \
+		"environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,41 @@
+"""The options that several commands share, with their help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name of `shufflenet-tvm models`.")]
+Models = Annotated[list[str], typer.Argument(metavar="MODEL", help="Names, as of `models`.")]
+Subjects = Annotated[
+    list[str], typer.Argument(metavar="MODEL_OR_BUNDLE", help="Names, or folders of compile.")
+]
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="What compile made.")]
+TargetName = Annotated[str, typer.Option("--target", metavar="T", help="What to compile for.")]
+Device = Annotated[str, typer.Option(metavar="D", help="Where to run; only `local` so far.")]
+Size = Annotated[str, typer.Option(metavar="HxW", help="Height and width of the image.")]
+Batch = Annotated[int, typer.Option(metavar="N", help="Images in one inference.")]
+Weights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A state dict: .safetensors, .pth or .pt.")
+]
+Classes = Annotated[int, typer.Option(metavar="N", help="Outputs of the classifier.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Of the weights, if no file is given.")]
+Logs = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Tuning records.  [default: tuning_logs]")
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="The bundle to make, or to replace.")]
+OutAfter = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Compile when done.")]
+DumpIr = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Write the module after each phase there.")
+]
+Threads = Annotated[str, typer.Option(metavar="1,2", help="Numbers of threads, one by one.")]
+Peers = Annotated[
+    str, typer.Option(metavar="A,B", help="torch, torch-compile, onnxruntime, openvino; none.")
+]
+Seconds = Annotated[float, typer.Option(metavar="S", help="To measure one model for.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write every sample there.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For a program.")]
+Trials = Annotated[int | None, typer.Option(metavar="N", help="Candidates of a task, at most.")]
+Time = Annotated[str | None, typer.Option(metavar="20m", help="For all tasks, as 90s, 20m or 2h.")]

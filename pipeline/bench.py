@@ -1,0 +1,147 @@
+"""Models and bundles, each with each number of threads, against the peers."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.bundle import Bundle, read_bundle
+from pipeline.compile import Recipe, compile_bundle
+from pipeline.contest import Conditions, Contest, contest
+from pipeline.engines.registry import peers_named
+from pipeline.environment import describe_environment
+from pipeline.errors import RequestError
+from pipeline.manifest import MANIFEST, file_digest
+from pipeline.measure import Progress
+from pipeline.models import InputSpec, Model, load, names
+from pipeline.peers import peers_folder
+from pipeline.processor import require_machine
+from pipeline.results import Environment, ResultFile
+from pipeline.runner import Plan
+from pipeline.subject import Subject
+from pipeline.tables import sources_text
+from pipeline.targets import Target, target_named
+
+# Vectors that accumulate, by the registers there are: the rest hold the factor and give leeway.
+ACCUMULATORS = {16: 12, 32: 20}
+
+Begin = Callable[[Subject, int], None]
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Who hears of what is prepared, of what it is made of, of each contest and of its steps."""
+
+    prepare: Progress = lambda _: None
+    note: Progress = lambda _: None
+    begin: Begin = lambda _, __: None
+    step: Progress = lambda _: None
+
+
+def conditions_of(peers: list[str], seconds: float, environment: Mapping[str, str]) -> Conditions:
+    """Against which peers, and for how long; `environment` says where the peers live."""
+    longest = max(Plan.limit_seconds, 3 * seconds)
+    plan = Plan(seconds=seconds, limit_seconds=longest)
+    return Conditions(peers_named(peers), 1, peers_folder(environment), plan)
+
+
+def bench(
+    recipes: Sequence[Recipe],
+    threads: Sequence[int],
+    conditions: Conditions,
+    observer: Observer = Observer(),
+) -> ResultFile:
+    """Measure every recipe, whose `model` may also be the folder of a bundle."""
+    for recipe in recipes:
+        _check(recipe)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shufflenet-tvm-")))
+        subjects = [
+            _subject(recipe, folder / str(number), observer.prepare)
+            for number, recipe in enumerate(recipes)
+        ]
+        for subject in subjects:
+            observer.note(f"{subject.model.name}: kernel calls by schedule: {_sources(subject)}")
+        contests: dict[int, list[Contest]] = {count: [] for count in threads}
+        for count in threads:
+            for subject in subjects:
+                observer.begin(subject, count)
+                here = dataclasses.replace(conditions, threads=count, progress=observer.step)
+                contests[count].append(contest(subject, here))
+    done = [one for row in contests.values() for one in row]
+    return ResultFile(
+        environment=_environment(recipes, contests, conditions),
+        results=[result for one in done for result in one.results],
+        absent=[absence for one in done for absence in one.absent],
+    )
+
+
+def _check(recipe: Recipe) -> None:
+    """RequestError for what can be seen to be wrong before anything is compiled."""
+    target_named(recipe.target)
+    if _is_bundle(recipe):
+        manifest = read_bundle(Path(recipe.model)).manifest
+        require_machine(manifest.target.architecture, manifest.target.features)
+    elif recipe.model not in names():
+        load(recipe.model)
+
+
+def _is_bundle(recipe: Recipe) -> bool:
+    return recipe.model not in names() and Path(recipe.model).is_dir()
+
+
+def _subject(recipe: Recipe, folder: Path, progress: Progress) -> Subject:
+    target = target_named(recipe.target)
+    if _is_bundle(recipe):
+        bundle = read_bundle(Path(recipe.model))
+        progress(f"{bundle.manifest.model}: loading")
+        return subject_of(bundle, _model_of(bundle, recipe), target, recipe.weights)
+    compiled = compile_bundle(recipe, folder, progress=progress)
+    return subject_of(compiled.bundle, compiled.model, target, recipe.weights)
+
+
+def subject_of(bundle: Bundle, model: Model, target: Target, weights: Path | None) -> Subject:
+    """A bundle as what is measured."""
+    manifest, machine = bundle.manifest, target.machine
+    return Subject(
+        model=model,
+        weights=weights,
+        seed=manifest.weights.seed,
+        bundle=bundle.folder,
+        target_name=manifest.target.name,
+        target=target.tvm,
+        lanes=machine.lanes,
+        accumulators=ACCUMULATORS[machine.registers],
+        schedule_sources=manifest.schedule_sources,
+        peak_activation_bytes=manifest.peak_activation_bytes,
+    )
+
+
+def _sources(subject: Subject) -> str:
+    sources = subject.schedule_sources
+    return sources_text(sources) if sources else "unknown"
+
+
+def _model_of(bundle: Bundle, recipe: Recipe) -> Model:
+    """The model that a bundle was made of, with the same weights."""
+    manifest, weights = bundle.manifest, recipe.weights
+    if manifest.weights.sha256 != (file_digest(weights) if weights else None):
+        wanted = f"--weights {manifest.weights.file}" if manifest.weights.file else "no --weights"
+        raise RequestError(
+            f"{bundle.folder / MANIFEST} names other weights; bench it with {wanted},"
+            " unchanged, or compile it again"
+        )
+    batch, _, height, width = manifest.input.shape
+    spec = InputSpec(height, width, batch, manifest.output.shape[-1])
+    return load(manifest.model, spec, weights, manifest.weights.seed)
+
+
+def _environment(
+    recipes: Sequence[Recipe], contests: dict[int, list[Contest]], conditions: Conditions
+) -> Environment:
+    peaks = {count: max(one.peak_gmacs for one in row) for count, row in contests.items()}
+    pins = [package.split("==") for peer in conditions.peers for package in peer.packages]
+    seeds = {"weights": recipes[0].seed}
+    return describe_environment(seeds, peaks, {name: version for name, version in pins})

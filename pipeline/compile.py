@@ -1,0 +1,55 @@
+"""One model from its name to a bundle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.build import build
+from pipeline.bundle import Bundle
+from pipeline.export import export
+from pipeline.folders import check_place
+from pipeline.linker import require_linker
+from pipeline.measure import Progress
+from pipeline.models import InputSpec, Model, load
+from pipeline.provenance import describe_weights
+from pipeline.records import read_records
+from pipeline.targets import target_named
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a bundle is made of: the model, its weights, the target, and the folder of records."""
+
+    model: str
+    target: str
+    logs: Path
+    spec: InputSpec = InputSpec()  # noqa: RUF009 - frozen
+    weights: Path | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The bundle and the model that it is checked against."""
+
+    bundle: Bundle
+    model: Model
+
+
+def compile_bundle(
+    recipe: Recipe,
+    folder: Path,
+    dump: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> Compiled:
+    """Make the bundle at `folder`; what is wrong with the request is found before it is built."""
+    check_place(folder)
+    require_linker()
+    target = target_named(recipe.target)
+    records = read_records(recipe.logs, target.family)
+    progress(f"{recipe.model}: loading")
+    model = load(recipe.model, recipe.spec, recipe.weights, recipe.seed)
+    progress(f"{recipe.model}: compiling, with {len(records.by_key)} tuning records")
+    built = build(model, target, records, dump)
+    progress(f"{recipe.model}: linking and checking")
+    weights = describe_weights(recipe.weights, recipe.seed)
+    return Compiled(export(built, model, target, folder, weights), model)

@@ -1,0 +1,97 @@
+"""From the words of a command line to values; a RequestError says what would have been right."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import RequestError
+
+LONGEST_SECONDS = 3600
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def default_logs() -> Path:
+    """The records that come with a checkout; an installed package looks where it is run."""
+    root = Path(__file__).parent.parent
+    return root / "tuning_logs" if (root / "pyproject.toml").is_file() else Path("tuning_logs")
+
+
+def input_size(text: str) -> tuple[int, int]:
+    """Height and width from "224x224"."""
+    if re.fullmatch(r"\d{1,5}x\d{1,5}", text, re.ASCII) is None:
+        raise RequestError(f"input size {text!r} is not HEIGHTxWIDTH, as in 224x224")
+    height, width = text.split("x")
+    return int(height), int(width)
+
+
+def thread_counts(text: str) -> tuple[int, ...]:
+    """Each number of threads once, from "1,2"; no more than there are cores."""
+    words = text.split(",")
+    if not all(re.fullmatch(r"\d{1,5}", word.strip(), re.ASCII) for word in words):
+        raise RequestError(f"threads {text!r} is not a list of numbers, as in 1,2")
+    cores = len(os.sched_getaffinity(0))
+    counts = tuple(dict.fromkeys(int(word) for word in words))
+    for count in counts:
+        if not 1 <= count <= cores:
+            raise RequestError(f"{count} threads are out of range; this process has {cores} cores")
+    return counts
+
+
+def peer_names(text: str) -> list[str]:
+    """Names from "torch,onnxruntime"; none for "none"."""
+    return [] if text == "none" else [name.strip() for name in text.split(",")]
+
+
+def seconds(value: float) -> float:
+    """A time to measure for."""
+    if not 0 < value <= LONGEST_SECONDS:
+        raise RequestError(f"{value} seconds are out of range; use up to {LONGEST_SECONDS}")
+    return value
+
+
+def trials(value: int | None) -> int | None:
+    """Candidates to measure of a task."""
+    if value is not None and value < 1:
+        raise RequestError(f"{value} trials measure nothing; ask for 1 or more")
+    return value
+
+
+def duration(text: str | None) -> float | None:
+    """Seconds from "90s", "20m" or "2h"."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\d{1,6}[smh]", text, re.ASCII) is None or int(text[:-1]) == 0:
+        raise RequestError(f"time {text!r} is not a number and a unit, as in 90s, 20m or 2h")
+    return float(text[:-1]) * UNITS[text[-1]]
+
+
+def require_one(models: Sequence[object], out: Path | None) -> None:
+    """RequestError if several models would go to one bundle."""
+    if out is not None and len(models) > 1:
+        raise RequestError("--out is one bundle; tune one model, or compile each afterwards")
+
+
+def require_device(device: str) -> None:
+    """RequestError unless it is this machine."""
+    if device != "local":
+        raise RequestError(f"unknown device {device!r}; known: local")
+
+
+def result_file(path: Path | None) -> Path | None:
+    """Where results can be written, checked before anything is measured."""
+    if path is None:
+        return None
+    if path.is_dir():
+        raise RequestError(f"{path} is a folder; give the name of a file to write")
+    parent = path.absolute().parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise RequestError(f"no folder {parent} that can be written to; make it first")
+    return path
+
+
+def dump_folder(path: Path | None) -> Path | None:
+    """Where the module of each phase can be written."""
+    if path is not None and path.exists() and not path.is_dir():
+        raise RequestError(f"{path} is a file; give the name of a folder")
+    return path

@@ -1,0 +1,64 @@
+"""What a CPU can do, and what compiled code needs of it, in the words of /proc/cpuinfo.
+
+Code that asks for more than the CPU has ends the process with an illegal instruction, so a bundle
+is compared with the machine before anything in it is loaded.
+"""
+
+import platform
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pipeline.errors import RequestError
+
+CPUINFO = Path("/proc/cpuinfo")
+# The line of the features, by architecture.
+FEATURE_LINES = {"x86_64": "flags", "aarch64": "Features"}
+ARCHITECTURES = {"arm64": "aarch64", "amd64": "x86_64"}
+# Linux's names where they are not those of the compiler.
+LINUX_NAMES = {"neon": "asimd"}
+
+
+def architecture(name: str = "") -> str:
+    """One name for an instruction set; without an argument that of this machine."""
+    name = name or platform.machine()
+    return ARCHITECTURES.get(name, name)
+
+
+def features() -> frozenset[str]:
+    """The features of the first CPU of this machine."""
+    key = FEATURE_LINES.get(architecture(), "flags")
+    for line in CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return frozenset(value.split())
+    return frozenset()
+
+
+def needed_features(stated: Sequence[str], compiler: Iterable[str]) -> list[str]:
+    """What code may use that was compiled for this machine.
+
+    `stated` are the features that a target asks for, `compiler` those that the compiler takes
+    from the CPU's name, in its own spelling (avx512bitalg for avx512_bitalg).
+    """
+    spelt = {_plain(name) for name in compiler}
+    used = {name for name in features() if _plain(name) in spelt}
+    return sorted(used | {LINUX_NAMES.get(name, name) for name in stated})
+
+
+def require_machine(architecture_needed: str, features_needed: Sequence[str]) -> None:
+    """RequestError unless this machine can run code for that architecture and those features."""
+    if architecture_needed != architecture():
+        raise RequestError(
+            f"the bundle is for {architecture_needed} and this machine is {architecture()}; "
+            "compile the model here, or take the bundle to such a machine"
+        )
+    missing = sorted(set(features_needed) - features())
+    if missing:
+        raise RequestError(
+            f"the bundle needs {', '.join(missing)}, which this CPU lacks; "
+            "compile the model on this machine"
+        )
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name if letter.isalnum())

@@ -1,0 +1,67 @@
+"""Where a bundle comes from: target, weights, versions, and the tile of every kernel."""
+
+import dataclasses
+from collections import Counter
+from importlib import metadata
+from pathlib import Path
+
+from tvm.target import codegen
+
+from pipeline.build import Built
+from pipeline.manifest import KernelEntry, TargetSpec, WeightsSpec, file_digest
+from pipeline.processor import architecture, needed_features
+from pipeline.targets import Target
+from schedules.cpu.border import Border
+
+PACKAGES = ("apache-tvm", "apache-tvm-ffi", "torch")
+OWN_PACKAGE = "shufflenet-tvm"
+
+
+def describe_target(target: Target) -> TargetSpec:
+    """The target, with all features of this machine's kind of CPU that the compiler may use."""
+    own = architecture(target.triple.split("-")[0])
+    compiler = codegen.llvm_get_cpu_features(target.tvm) if own == architecture() else ()
+    return TargetSpec(
+        name=target.name,
+        triple=target.triple,
+        architecture=own,
+        cpu=target.cpu,
+        features=needed_features(target.features, compiler),
+    )
+
+
+def describe_weights(weights: Path | None, seed: int) -> WeightsSpec:
+    """The origin of the weights, by content."""
+    if weights is None:
+        return WeightsSpec(seed=seed)
+    return WeightsSpec(seed=seed, file=weights.name, sha256=file_digest(weights))
+
+
+def describe_kernels(built: Built) -> list[KernelEntry]:
+    """Every function with its tile and the source of it."""
+    calls = Counter(call.kernel for call in built.lowered.calls)
+    return [
+        KernelEntry(
+            function=built.names[kernel],
+            calls=calls[kernel],
+            source=served.source,
+            strip_rows=served.tile.strip_rows,
+            merged=served.tile.merged,
+            stages=[
+                {"operator": type(stage.work).__name__, **dataclasses.asdict(tile)}
+                for stage, tile in zip(kernel.stages, served.tile.stages, strict=True)
+                if not isinstance(stage.work, Border)
+            ],
+        )
+        for kernel, served in built.served.items()
+    ]
+
+
+def versions() -> dict[str, str]:
+    """The packages that had a part in the code."""
+    found = {name: metadata.version(name) for name in PACKAGES}
+    try:
+        own = metadata.version(OWN_PACKAGE)
+    except metadata.PackageNotFoundError:
+        own = "not installed"
+    return found | {OWN_PACKAGE: own}

@@ -1,0 +1,54 @@
+"""Seeded arguments for a kernel: activations, and constants packed as the network packs them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schedules.cpu.border import Border
+from schedules.cpu.depthwise import Depthwise
+from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.kernel import Kernel
+from schedules.cpu.operators import Work, operator
+from schedules.cpu.pointwise import Pointwise
+
+Array = NDArray[Any]
+
+
+def arguments(kernel: Kernel, seed: int) -> list[Array]:
+    """The inputs and then the constants in the order of the kernel's parameters."""
+    random = np.random.default_rng(seed)
+    shapes = [kernel.frames[name].shape for name in kernel.inputs]
+    values = [random.standard_normal(shape, dtype=np.float32) for shape in shapes]
+    for stage in kernel.stages:
+        values += constants(stage.work, random)
+    return values
+
+
+def output_shapes(kernel: Kernel) -> list[tuple[int, ...]]:
+    """The shapes of what the kernel writes, as allocated."""
+    return [tuple(kernel.frames[name].shape) for name in kernel.outputs]
+
+
+def constants(work: Work, random: np.random.Generator) -> list[Array]:
+    """The packed constants of an operator: lanes that overlap hold the same weight."""
+    shape = _weight_shape(work)
+    if shape is None:
+        return []
+    weight = random.standard_normal(shape, dtype=np.float32)
+    bias = random.standard_normal(shape[0], dtype=np.float32)
+    packed = operator(work).pack(work, weight, bias)
+    return [packed[role] for role in operator(work).weight_shapes(work)]
+
+
+def _weight_shape(work: Work) -> tuple[int, ...] | None:
+    """The shape of the weight as a network has it, output channels first."""
+    if isinstance(work, Border) or not operator(work).weight_shapes(work):
+        return None
+    if isinstance(work, Pointwise):
+        return work.groups * work.outputs, work.inputs
+    if isinstance(work, FirstConvolution):
+        return work.target.channels, work.source.planes, 3, 3
+    if isinstance(work, Depthwise):
+        return work.target.channels, 3, 3
+    raise TypeError(f"the weight of {type(work).__name__} has no known shape")

@@ -1,0 +1,111 @@
+"""The candidates, and the order in which they are measured."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.targets import Target
+from pipeline.tasks import Task, alone, tasks_of
+from pipeline.tune.journal import Trial
+from pipeline.tune.ranking import Ranking
+from pipeline.tune.search import BATCH, Search, winner
+from pipeline.tune.space import StageSpace
+from schedules.cpu.depthwise import Depthwise
+from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.kernel import Stage
+from schedules.cpu.mean import Mean
+from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pool import Pool
+from schedules.cpu.scale import Scale
+from schedules.frame import Frame, Planes
+from schedules.machine import Machine
+from tests.tuning.conftest import lowered, pointwise
+
+MACHINES = [
+    Machine("avx512", 16, 32, 32, 32, 32768, 1 << 20, 2),
+    Machine("avx2", 8, 16, 16, 16, 32768, 1 << 19, 4),
+    Machine("neon", 4, 32, 8, 8, 65536, 1 << 19, 4),
+]
+NARROW, WIDE = Frame(1, 14, 14, 60), Frame(1, 14, 14, 240)
+BORDERED, PIXEL = Frame(1, 28, 28, 60, 1), Frame(1, 1, 1, 240)
+
+
+def works(machine: Machine) -> list[Any]:
+    lanes, wide = machine.lanes_for(60), machine.lanes_for(240)
+    return [
+        Pointwise(NARROW, WIDE, 3, 20, 80, machine.lanes_for(80), 3, residual=WIDE),
+        Depthwise(BORDERED, NARROW, 2, lanes),
+        FirstConvolution(Planes(1, 3, 28, 28), NARROW, 2, lanes),
+        Pool(BORDERED, WIDE, "average", 2, lanes, 180),
+        Mean(WIDE, PIXEL, wide),
+        Scale(WIDE, PIXEL, WIDE, wide, residual=WIDE),
+        Pointwise(Frame(1, 7, 13, 1), Frame(1, 7, 13, 1), 1, 1, 1, 1),
+    ]
+
+
+CASES = [(machine, work) for machine in MACHINES for work in works(machine)]
+
+
+def space(work: Any, machine: Machine) -> StageSpace:
+    roles = ("data", "residual", "gate")
+    fields = {"data": "source", "residual": "residual", "gate": "gate"}
+    reads = tuple((role, role) for role in roles if getattr(work, fields[role], None) is not None)
+    return StageSpace(alone(Stage("stage", work, reads, "out")), machine)
+
+
+@pytest.mark.parametrize(
+    ("machine", "work"), CASES, ids=[f"{m.name}-{type(w).__name__}-{w.lanes}" for m, w in CASES]
+)
+def test_every_candidate_fits_the_registers_and_has_its_tile(machine: Machine, work: Any) -> None:
+    candidates = space(work, machine)
+    assert candidates.hand in candidates.tiles
+    assert len(candidates.tiles) <= 150
+    for tile in candidates.tiles:
+        assert tile.get("columns", 1) * tile["vectors"] < machine.registers
+        script = candidates.schedule(tile).mod.script()
+        assert "T.parallel(" in script
+        extents = [int(extent) for extent in _extents(script, "T.unroll")]
+        assert tile["vectors"] in extents or tile["vectors"] == 1
+        assert tile.get("columns", 1) in extents or tile.get("columns", 1) == 1
+
+
+def _extents(script: str, kind: str) -> list[str]:
+    return [line.split(f"{kind}(")[1].split(")")[0] for line in script.splitlines() if kind in line]
+
+
+def test_a_search_with_a_cost_model_repeats_nothing_and_finds_the_best(
+    target: Target, seed: int
+) -> None:
+    work = pointwise(target, 3, (80, 320), (14, 14))
+    candidates = space(work, target.machine)
+    search = Search(candidates, [], Ranking(candidates.program, target.tvm, seed), seed)
+    best = max(tile["columns"] * tile["vectors"] for tile in candidates.tiles)
+    proposed = []
+    while len(search.trials) < 24:
+        for tile in search.batch(24 - len(search.trials)):
+            proposed.append(tile)
+            seconds = 1e-3 / (tile["columns"] * tile["vectors"])
+            search.add(Trial("task", tile, seconds, None, seed))
+    assert proposed[0] == candidates.hand
+    assert len({tuple(tile.items()) for tile in proposed}) == len(proposed) == 24 > BATCH
+    assert search.valid[0].tile["columns"] * search.valid[0].tile["vectors"] == best
+    assert len(candidates.tiles) > 24
+
+
+def test_the_hand_tile_stays_unless_it_is_beaten_clearly() -> None:
+    tiles = {"hand": {"columns": 1}, "other": {"columns": 2}}
+    assert winner({"hand": 1.0, "other": 0.995}, "hand", tiles) == ({"columns": 1}, 1.0)
+    assert winner({"hand": 1.0, "other": 0.98}, "hand", tiles) == ({"columns": 2}, 0.98)
+    assert winner({"other": 0.98}, "hand", tiles) == ({"columns": 2}, 0.98)
+
+
+def test_equal_operators_are_one_task_and_the_largest_comes_first(target: Target) -> None:
+    small = pointwise(target, 1, (8, 8), (4, 4))
+    large = pointwise(target, 1, (64, 64), (4, 4))
+    network = lowered(small, large, small)
+    tasks = tasks_of(network, network)
+    assert [(task.kind, task.calls, task.macs) for task in tasks] == [
+        ("stage", 2, large.macs), ("stage", 4, small.macs),
+        ("strips", 2, large.macs), ("strips", 4, small.macs),
+    ]  # fmt: skip
+    assert all(isinstance(task, Task) for task in tasks)
