@@ -12,8 +12,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 bench: .venv/installed
 	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2
 
+# What checks numbers runs on all cores; what starts processes of its own, or times, runs alone.
+ALONE := tests/cli tests/measure tests/tuning
+
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto $(filter-out $(ALONE),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+	$(BIN)/python -m pytest $(ALONE)
 
 lint: .venv/linters
 	$(BIN)/ruff check .

@@ -26,6 +26,8 @@ from pipeline.targets import Target, target_named
 
 # Vectors that accumulate, by the registers there are: the rest hold the factor and give leeway.
 ACCUMULATORS = {16: 12, 32: 20}
+# Slow engines may take so many times as long as asked for, to have enough samples.
+LONGEST = 4
 
 Begin = Callable[[Subject, int], None]
 
@@ -42,8 +44,7 @@ class Observer:
 
 def conditions_of(peers: list[str], seconds: float, environment: Mapping[str, str]) -> Conditions:
     """Against which peers, and for how long; `environment` says where the peers live."""
-    longest = max(Plan.limit_seconds, 3 * seconds)
-    plan = Plan(seconds=seconds, limit_seconds=longest)
+    plan = Plan(seconds=seconds, limit_seconds=LONGEST * seconds)
     return Conditions(peers_named(peers), 1, peers_folder(environment), plan)
 
 

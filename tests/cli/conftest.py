@@ -54,6 +54,7 @@ def made(tmp_path_factory):
     """A bundle, not to be changed, beside the folder of the modules after each phase."""
     folder: Path = tmp_path_factory.mktemp("made")
     words = ["--input-size", SIZE, "--out", folder / "bundle", "--dump-ir", folder / "ir"]
+    words += ["--logs", folder / "no-logs"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["shufflenet-tvm", "compile", MODEL, *map(str, words)])
         with pytest.raises(SystemExit) as stop:
