@@ -151,7 +151,7 @@ def bench(
     device: a.Device = "local",
     peers: a.Peers = "torch,onnxruntime",
     json_file: a.JsonFile = None,
-    seconds: a.Seconds = 5.0,
+    seconds: a.Seconds = 3.0,
     input_size: a.Size = "224x224",
     batch: a.Batch = 1,
     weights: a.Weights = None,
@@ -176,7 +176,7 @@ def bench(
     from pipeline.bench import bench as measure
     from pipeline.bench import conditions_of
     from pipeline.progress import bench_steps
-    from pipeline.report import latency_rows, ratio_rows, rich_table
+    from pipeline.report import advice, latency_rows, ratio_rows, rich_table
     from pipeline.results import write_results
 
     conditions = conditions_of(names, limit, os.environ)
@@ -188,6 +188,8 @@ def bench(
     ratios = ratio_rows(file.results)
     if ratios.cells:
         output.print(rich_table(ratios))
+    for line in advice(file.results):
+        progress.print(line, highlight=False)
 
 
 @app.command()

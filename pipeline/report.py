@@ -73,6 +73,14 @@ def rich_table(rows: Rows) -> Table:
     return table
 
 
+def advice(results: Sequence[Result]) -> list[str]:
+    """What to do about each result that was not steady."""
+    unsteady = (result for result in results if result.verdict is not Verdict.VALID)
+    return [
+        f"{r.verdict}: {r.model}, {r.engine}, {r.threads} threads: {r.advice}" for r in unsteady
+    ]
+
+
 def markdown_table(rows: Rows) -> str:
     """For a README."""
     rule = ["---" if heading in TEXT_COLUMNS else "---:" for heading in rows.headings]
@@ -95,7 +103,7 @@ def _setting(result: Result) -> tuple[object, ...]:
 
 def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
     times, sources = result.latency_ms, result.schedule_sources
-    peak, unstable = result.fraction_of_peak, result.verdict is not Verdict.VALID
+    peak = result.fraction_of_peak
     return (
         result.model,
         str(result.threads),
@@ -108,7 +116,7 @@ def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
         f"{times.p50 / ours.latency_ms.p50:.2f}" if ours else "",
         f"{result.max_relative_error:.0e}",
         f"{sources.tuned}/{sources.hand}/{sources.default}" if sources else "",
-        f"{result.verdict}: {result.advice}" if unstable else str(result.verdict),
+        str(result.verdict),
     )
 
 

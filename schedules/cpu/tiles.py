@@ -46,7 +46,9 @@ def with_strips(tile: Any, strip_rows: int) -> Any:
 def strips(kernel: Kernel, machine: Machine) -> tuple[int, bool]:
     """Rows a strip, and whether the stages are merged."""
     rows = _rows(kernel)
-    best = min(range(1, min(rows, TALLEST_STRIP) + 1), key=lambda height: _cost(kernel, machine, height))
+    best = min(
+        range(1, min(rows, TALLEST_STRIP) + 1), key=lambda height: _cost(kernel, machine, height)
+    )
     if machine.cores == 1 or _idle(rows, best, machine.cores) <= IDLE:
         return best, True
     return rows, False
