@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from pipeline.report import latency_rows, markdown_table, ratio_rows, rich_table
+from pipeline.report import advice, latency_rows, markdown_table, ratio_rows, rich_table
 from pipeline.results import Absence, Verdict
 from tests.measure.records import TUNED, result
 
@@ -53,3 +53,9 @@ def test_both_forms_hold_the_same_cells():
         assert cell in markdown
     assert len(markdown.splitlines()) == 2 + len(rows.cells)
     assert len({line.count("|") for line in markdown.splitlines()}) == 1
+
+
+def test_advice_names_what_was_not_steady():
+    assert advice([RIVAL, OURS]) == [
+        f"UNSTABLE: {RIVAL.model}, onnxruntime, {RIVAL.threads} threads: stop the rest"
+    ]
