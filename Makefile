@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: bench test lint clean
 
 bench: .venv/installed
-	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2
+	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2 --peers onnxruntime
 
 # What checks numbers runs on all cores; what starts processes of its own, or times, runs alone.
 ALONE := tests/cli tests/measure tests/tuning
