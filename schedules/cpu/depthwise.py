@@ -13,20 +13,28 @@ a row of a tile loads (columns - 1) * stride + 3 vectors for 3 * columns multipl
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
 from schedules.cpu.activation import activate
-from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.cpu.window import KERNEL, Tile, nest
 from schedules.frame import Frame
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, zero
 from schedules.vectors import Vectors
 
-KERNEL = 3
+__all__ = [
+    "NESTS",
+    "Tile",
+    "emit",
+    "hand_tile",
+    "nest",
+    "pack",
+    "tiles_that_fit",
+    "weight_shapes",
+]
+
 NESTS = 2
 
 
@@ -49,15 +57,6 @@ class Depthwise:
     def macs(self) -> int:
         """Multiply-adds."""
         return self.target.pixels * self.target.channels * KERNEL * KERNEL
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The numbers of the nest."""
-
-    strip_rows: int
-    columns: int
-    vectors: int
 
 
 def emit(name: str, work: Depthwise, tensors: Tensors) -> None:
@@ -94,26 +93,6 @@ def pack(work: Depthwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.
     taps = weight.transpose(1, 2, 0)[:, :, indices].reshape(KERNEL, KERNEL, *shape)
     packed = np.ascontiguousarray(bias[indices].reshape(shape))
     return {"weight": np.ascontiguousarray(taps), "bias": packed}
-
-
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
-    """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
-    r, x, v, lane = sch.get_loops(out)
-    strip, row = sch.split(r, [None, tile.strip_rows])
-    column_block, column = sch.split(x, [None, tile.columns])
-    vector_block, vector = sch.split(v, [None, tile.vectors])
-    sch.reorder(strip, row, vector_block, column_block, column, vector, lane)
-    sch.compute_at(sums, column_block, preserve_unit_loops=True)
-    sch.set_scope(sums, 0, "local")
-    partition(sch, column_block)
-    keep_in_registers(sch, column, vector, lane)
-    *_, x, v, lane, kh, kw = sch.get_loops(sums)
-    sch.reorder(kh, kw, x, v, lane)
-    sch.unroll(kh)
-    sch.unroll(kw)
-    keep_in_registers(sch, x, v, lane)
-    return Nest((strip,), sums, kh)
 
 
 def tiles_that_fit(work: Depthwise, machine: Machine) -> list[tuple[int, int]]:

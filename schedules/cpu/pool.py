@@ -13,19 +13,26 @@ it is right where no value is negative, so after a ReLU.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
 from schedules.cpu.activation import activate
-from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.cpu.window import KERNEL, Tile, nest
 from schedules.frame import Frame
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, zero
 from schedules.vectors import Vectors
 
-KERNEL = 3
+__all__ = [
+    "NESTS",
+    "Tile",
+    "emit",
+    "hand_tile",
+    "nest",
+    "tiles_that_fit",
+    "weight_shapes",
+]
+
 NESTS = 2
 
 
@@ -46,15 +53,6 @@ class Pool:
     def vectors(self) -> Vectors:
         """The channels as vectors."""
         return Vectors(self.source.channels, self.lanes)
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The numbers of the nest."""
-
-    strip_rows: int
-    columns: int
-    vectors: int
 
 
 def emit(name: str, work: Pool, tensors: Tensors) -> None:
@@ -82,26 +80,6 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
 def weight_shapes(work: Pool) -> dict[str, tuple[int, ...]]:
     """A pool has no constants."""
     return {}
-
-
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
-    """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
-    r, x, v, lane = sch.get_loops(out)
-    strip, row = sch.split(r, [None, tile.strip_rows])
-    column_block, column = sch.split(x, [None, tile.columns])
-    vector_block, vector = sch.split(v, [None, tile.vectors])
-    sch.reorder(strip, row, vector_block, column_block, column, vector, lane)
-    sch.compute_at(sums, column_block, preserve_unit_loops=True)
-    sch.set_scope(sums, 0, "local")
-    partition(sch, column_block)
-    keep_in_registers(sch, column, vector, lane)
-    *_, x, v, lane, kh, kw = sch.get_loops(sums)
-    sch.reorder(kh, kw, x, v, lane)
-    sch.unroll(kh)
-    sch.unroll(kw)
-    keep_in_registers(sch, x, v, lane)
-    return Nest((strip,), sums, kh)
 
 
 def tiles_that_fit(work: Pool, machine: Machine) -> list[tuple[int, int]]:

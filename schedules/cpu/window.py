@@ -1,0 +1,46 @@
+"""The loop nest of a 3x3 window that acts on each channel alone: depthwise convolution and pools.
+
+for strip:                                       # strip_rows rows of output pixels
+    for row, vector_block, column_block:
+        sum[columns, vectors x lanes] = ...      # lives in registers
+        for kh, kw in unroll: ...
+        out[row, x, v] = ...
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import s_tir
+
+from schedules.cpu.moves import Nest, keep_in_registers, partition
+
+KERNEL = 3
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The numbers of the nest."""
+
+    strip_rows: int
+    columns: int
+    vectors: int
+
+
+def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+    """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
+    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
+    r, x, v, lane = sch.get_loops(out)
+    strip, row = sch.split(r, [None, tile.strip_rows])
+    column_block, column = sch.split(x, [None, tile.columns])
+    vector_block, vector = sch.split(v, [None, tile.vectors])
+    sch.reorder(strip, row, vector_block, column_block, column, vector, lane)
+    sch.compute_at(sums, column_block, preserve_unit_loops=True)
+    sch.set_scope(sums, 0, "local")
+    partition(sch, column_block)
+    keep_in_registers(sch, column, vector, lane)
+    *_, x, v, lane, kh, kw = sch.get_loops(sums)
+    sch.reorder(kh, kw, x, v, lane)
+    sch.unroll(kh)
+    sch.unroll(kw)
+    keep_in_registers(sch, x, v, lane)
+    return Nest((strip,), sums, kh)
