@@ -3,7 +3,7 @@
     for strip in parallel:                           # strip_rows rows of output pixels
         for row, vector_block, column_block:
             sum[columns, vectors x lanes] = 0        # lives in registers
-            for plane, kh, kw in unroll:
+            for plane, kh, and kw unrolled:
                 sum[x, v] += image[plane, y, x * stride + kw - 1] * weight[plane, kh, kw, v]
             out[row, x, v] = relu(sum[x, v] + bias[v])
 
@@ -21,13 +21,13 @@ from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
 from schedules.cpu.activation import activate
-from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.cpu.moves import Nest, keep_in_registers
+from schedules.cpu.window import KERNEL, Tile, tiled
 from schedules.frame import Frame, Planes
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, zero
 from schedules.vectors import Vectors
 
-KERNEL = 3
 NESTS = 2
 
 
@@ -50,15 +50,6 @@ class FirstConvolution:
     def macs(self) -> int:
         """Multiply-adds."""
         return self.target.pixels * self.target.channels * self.source.planes * KERNEL * KERNEL
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The numbers of the nest."""
-
-    strip_rows: int
-    columns: int
-    vectors: int
 
 
 def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
@@ -102,16 +93,7 @@ def pack(work: FirstConvolution, weight: np.ndarray, bias: np.ndarray) -> dict[s
 
 def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
-    r, x, v, lane = sch.get_loops(out)
-    strip, row = sch.split(r, [None, tile.strip_rows])
-    column_block, column = sch.split(x, [None, tile.columns])
-    vector_block, vector = sch.split(v, [None, tile.vectors])
-    sch.reorder(strip, row, vector_block, column_block, column, vector, lane)
-    sch.compute_at(sums, column_block, preserve_unit_loops=True)
-    sch.set_scope(sums, 0, "local")
-    partition(sch, column_block)
-    keep_in_registers(sch, column, vector, lane)
+    strip, sums = tiled(sch, name, tile)
     *_, x, v, lane, p, kh, kw = sch.get_loops(sums)
     sch.reorder(p, kh, kw, x, v, lane)
     sch.unroll(kw)

@@ -7,7 +7,7 @@
 
 Each stage keeps the loop nest that its own schedule gives it; only the loops over strips become
 one. A stage may read of an earlier stage's result nothing that lies outside its own strip: so a
-kernel may begin with a 3x3 window, and only begin with one.
+3x3 window may only read what the kernel does not write.
 """
 
 from collections.abc import Sequence

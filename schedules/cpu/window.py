@@ -1,4 +1,4 @@
-"""The loop nest of a 3x3 window that acts on each channel alone: depthwise convolution and pools.
+"""The loop nest of a 3x3 window: depthwise convolution, pools, and the first convolution.
 
 for strip:                                       # strip_rows rows of output pixels
     for row, vector_block, column_block:
@@ -27,7 +27,18 @@ class Tile:
 
 
 def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
-    """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
+    """The nest of a window that acts on each channel alone; fields of `tile` may be sampled."""
+    strip, sums = tiled(sch, name, tile)
+    *_, x, v, lane, kh, kw = sch.get_loops(sums)
+    sch.reorder(kh, kw, x, v, lane)
+    sch.unroll(kh)
+    sch.unroll(kw)
+    keep_in_registers(sch, x, v, lane)
+    return Nest((strip,), sums, kh)
+
+
+def tiled(sch: s_tir.Schedule, name: str, tile: Any) -> tuple[Any, Any]:
+    """Tile the result and put the sums in registers; the strip loop and the block of sums."""
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
     r, x, v, lane = sch.get_loops(out)
     strip, row = sch.split(r, [None, tile.strip_rows])
@@ -38,9 +49,4 @@ def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     sch.set_scope(sums, 0, "local")
     partition(sch, column_block)
     keep_in_registers(sch, column, vector, lane)
-    *_, x, v, lane, kh, kw = sch.get_loops(sums)
-    sch.reorder(kh, kw, x, v, lane)
-    sch.unroll(kh)
-    sch.unroll(kw)
-    keep_in_registers(sch, x, v, lane)
-    return Nest((strip,), sums, kh)
+    return strip, sums

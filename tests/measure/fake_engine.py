@@ -27,7 +27,7 @@ class Fake:
 
     def infer(self) -> None:
         if "hang" in self.source:
-            time.sleep(600)
+            time.sleep(600)  # longer than any deadline; the parent ends the process
         if "die" in self.source:
             os.write(2, b"out of luck\n")
             os.kill(os.getpid(), signal.SIGSEGV)

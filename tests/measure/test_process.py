@@ -80,7 +80,7 @@ def test_a_stopped_engine_stands_still_until_it_is_resumed(data):
         engine.stop()
         assert state(engine.pid) == "T"
         before = ticks(engine.pid)
-        time.sleep(0.1)
+        time.sleep(0.1)  # ten clock ticks, in which an engine that is awake would use some
         assert ticks(engine.pid) == before
         engine.resume()
         assert len(engine.run(3).samples) == 3
