@@ -1,62 +1,17 @@
-"""Targets by name: what the compiler is told, and the machine record of the schedules."""
+"""The machine that this runs on, as a target."""
 
-import difflib
 import os
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from tvm.target import Target as TvmTarget
 from tvm.target import codegen
 
 from pipeline.errors import RequestError
+from pipeline.targets.target import Target
 from schedules.machine import Machine
 
-KB, MB = 1024, 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Target:
-    """A kind of device. `features` are those of the CPU that the code needs; `family` names the
-    tuning records that fit: same instruction set and same machine record."""
-
-    name: str
-    triple: str
-    cpu: str
-    features: tuple[str, ...]
-    machine: Machine
-
-    @property
-    def family(self) -> str:
-        """The name of the tuning records."""
-        machine = self.machine
-        return f"{self.triple.split('-')[0]}-{machine.name}-{machine.fma_lanes}fma"
-
-    @property
-    def tvm(self) -> TvmTarget:
-        """The target of the compiler."""
-        return TvmTarget(
-            {
-                "kind": "llvm",
-                "mtriple": self.triple,
-                "mcpu": self.cpu,
-                "num-cores": self.machine.cores,
-            }
-        )
-
-
-def names() -> list[str]:
-    """The targets by name."""
-    return ["host"]
-
-
-def target_named(name: str) -> Target:
-    """The target of that name; RequestError names the nearest ones."""
-    if name == "host":
-        return host()
-    near = difflib.get_close_matches(name, names(), cutoff=0.3) or names()
-    raise RequestError(f"unknown target {name!r}; nearest: {', '.join(near)}")
+KB = 1024
 
 
 def host() -> Target:

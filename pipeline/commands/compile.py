@@ -1,0 +1,27 @@
+"""Compile a model to a bundle."""
+
+from pipeline import arguments as a
+from pipeline import options
+from pipeline.commands.recipe import compile_recipe, recipe_of
+
+
+def compile_(
+    model: a.Model,
+    out: a.Out,
+    target: a.TargetName = "host",
+    input_size: a.Size = "224x224",
+    batch: a.Batch = 1,
+    weights: a.Weights = None,
+    classes: a.Classes = 1000,
+    seed: a.Seed = 0,
+    logs: a.Logs = None,
+    dump_ir: a.DumpIr = None,
+) -> None:
+    """Compile a model to a bundle: a folder that TVM's runtime alone can run.
+
+    \b
+    shufflenet-tvm compile shufflenet-1.0x-g3 --out bundle
+    shufflenet-tvm compile mobilenet-0.5 --input-size 160x160 --weights mine.pth --out bundle
+    """
+    recipe = recipe_of(model, target, logs, (input_size, batch, classes), weights, seed)
+    compile_recipe(recipe, out, options.dump_folder(dump_ir))

@@ -1,0 +1,39 @@
+"""From what a command line asks for to a `Recipe`, and from that to a bundle."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import options
+from pipeline.commands.screen import progress
+
+if TYPE_CHECKING:
+    from pipeline.compile import Recipe
+
+
+def recipe_of(
+    model: str,
+    target: str,
+    logs: Path | None,
+    shape: tuple[str, int, int],
+    weights: Path | None,
+    seed: int,
+) -> "Recipe":
+    """What is asked for; only its spelling is checked here."""
+    size, batch, classes = shape
+    height, width = options.input_size(size)
+    from pipeline.compile import Recipe
+    from pipeline.models import InputSpec
+
+    spec = InputSpec(height, width, batch, classes)
+    return Recipe(model, target, logs or options.default_logs(), spec, weights, seed)
+
+
+def compile_recipe(recipe: "Recipe", out: Path, dump: Path | None = None) -> None:
+    """Make the bundle, and print the line that says what it is."""
+    from pipeline.compile import compile_bundle
+    from pipeline.progress import Steps
+    from pipeline.tables import compiled_line
+
+    with Steps(progress) as steps:
+        bundle = compile_bundle(recipe, out, dump, steps.say).bundle
+    print(compiled_line(out, bundle.manifest))
