@@ -12,6 +12,7 @@ import tvm
 from tvm import IRModule, relax
 from tvm.tirx import PrimFunc
 
+from pipeline.compiling import compiling
 from pipeline.frontend import import_model
 from pipeline.models import Model
 from pipeline.operators import Network
@@ -30,9 +31,6 @@ from schedules.cpu.operators import operator
 from schedules.cpu.tiles import KernelTile, hand_tile, strips
 
 Source = Literal["tuned", "hand", "default"]
-
-# The schedules ask for narrower last tiles, which the compiler makes only under this option.
-OPTIONS = {"s_tir.LoopPartition": {"partition_const_loop": True}}
 
 
 @dataclass(frozen=True)
@@ -99,11 +97,6 @@ def build(model: Model, target: Target, records: Records, dump: Path | None = No
     with compiling():
         executable = relax.build(module, target.tvm)
     return Built(executable, lowered, served, names)
-
-
-def compiling() -> tvm.transform.PassContext:
-    """The context in which scheduled functions are compiled."""
-    return tvm.transform.PassContext(opt_level=3, config=OPTIONS)
 
 
 def serve(kernel: Kernel, target: Target, records: Records) -> Served:

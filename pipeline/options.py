@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import RequestError
+from pipeline.tune.address import LOCAL, Address
 
 LONGEST_SECONDS = 3600
 UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -70,6 +71,15 @@ def require_one(models: Sequence[object], out: Path | None) -> None:
     """RequestError if several models would go to one bundle."""
     if out is not None and len(models) > 1:
         raise RequestError("--out is one bundle; tune one model, or compile each afterwards")
+
+
+def devices(text: str) -> tuple[str, ...]:
+    """Where to measure, from "local" or addresses with commas between them."""
+    words = tuple(word.strip() for word in text.split(","))
+    for word in words:
+        if word != LOCAL:
+            Address.parse(word)
+    return words
 
 
 def require_device(device: str) -> None:

@@ -3,16 +3,18 @@
 `<family>.jsonl` holds a header and then one record a line. Each line ends in a checksum of the
 rest of it, so that a torn or edited file is noticed instead of silently falling back to hand tiles.
 
-    {"schema": 1, "family": "x86_64-avx512-16fma", "tvm": "0.27.0.post1", "check": "5d0c..."}
-    {"workload": {...}, "tile": {"columns": 6, ...}, "seconds": 8.1e-5, ..., "check": "91ab..."}
+    {"schema": 2, "family": "x86_64-avx512-16fma", "records": 73, "check": "5d0c..."}
+    {"family": "x86_64-avx512-16fma", "workload": {...}, "tile": {"columns": 6, ...}, "tvm": ...}
+
+A record names its target and TVM version, and is used for no other.
 """
 
 import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,18 @@ from pipeline.errors import RequestError
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import Work
 
-SCHEMA = 1
+SCHEMA = 2
+SUFFIX = ".jsonl"
 
 
 @dataclass(frozen=True)
 class Record:
-    """The best tile of a workload, its time, and that of the hand tile in the same run.
+    """The best tile of a workload for a family, its time, and the hand tile's in the same run.
 
     There are no `hand_seconds` if the hand tile failed.
     """
 
+    family: str
     workload: dict[str, Any]
     tile: dict[str, Any]
     seconds: float
@@ -47,10 +51,14 @@ class Record:
 
 @dataclass(frozen=True)
 class Records:
-    """All records of one family by workload."""
+    """All records of one family by workload.
+
+    `outdated` are those of another TVM version, which are kept and never used.
+    """
 
     family: str
     by_key: dict[str, Record]
+    outdated: tuple[Record, ...] = ()
 
     def stage(self, work: Work) -> dict[str, Any] | None:
         """The fields of the tuned tile of an operator; None if it was not tuned."""
@@ -84,37 +92,63 @@ def canonical(workload: dict[str, Any]) -> str:
 
 def records_path(folder: Path, family: str) -> Path:
     """The file of a family."""
-    return folder / f"{family}.jsonl"
+    return folder / f"{family}{SUFFIX}"
+
+
+def record_families(folder: Path) -> list[str]:
+    """The families that a folder has records of."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}"))
 
 
 def read_records(folder: Path, family: str) -> Records:
     """The records of a family, empty if there is no file; RequestError if one does not fit."""
     path = records_path(folder, family)
-    if not path.exists():
-        return Records(family, {})
+    return read_record_file(path, family) if path.exists() else Records(family, {})
+
+
+def read_record_file(path: Path, family: str | None = None) -> Records:
+    """The records in a file, which may be for any family if none is asked for."""
     header, *lines = [unseal(path, number, text) for number, text in _numbered_lines(path)]
-    if header.get("schema") != SCHEMA or header.get("family") != family:
+    if header.get("schema") != SCHEMA or (family and header.get("family") != family):
         raise RequestError(
             f"{path} is for {header.get('family')}, schema {header.get('schema')}, not for"
-            f" {family}; move it away and tune again"
+            f" {family or 'any target'}, schema {SCHEMA}; move it away and tune again"
         )
     names = {field.name for field in dataclasses.fields(Record)}
-    if any(set(line) != names for line in lines):
-        raise RequestError(f"{path} has a record with other fields; move it away and tune again")
+    if any(set(line) != names or line["family"] != header["family"] for line in lines):
+        raise RequestError(
+            f"{path} has a record of another target or with other fields; move it away and tune"
+            " again"
+        )
+    if len(lines) != header.get("records"):
+        raise RequestError(
+            f"{path} has {len(lines)} of {header.get('records')} records; restore it, or move it"
+            " away and tune again"
+        )
     records = [Record(**line) for line in lines]
-    return Records(family, {record.key: record for record in records})
+    tvm = metadata.version("apache-tvm")
+    usable = {record.key: record for record in records if record.tvm == tvm}
+    outdated = tuple(record for record in records if record.tvm != tvm)
+    return Records(header["family"], usable, outdated)
 
 
-def write_records(folder: Path, family: str, tvm: str, records: Iterable[Record]) -> Path:
+def write_records(folder: Path, records: Records) -> Path:
     """Write the file of a family, whole or not at all."""
-    path = records_path(folder, family)
+    path = records_path(folder, records.family)
     folder.mkdir(parents=True, exist_ok=True)
-    header: dict[str, Any] = {"schema": SCHEMA, "family": family, "tvm": tvm}
-    ordered = sorted(records, key=lambda record: record.key)
+    every = [*records.by_key.values(), *records.outdated]
+    ordered = sorted(every, key=lambda record: (record.key, record.tvm))
+    header = {"schema": SCHEMA, "family": records.family, "records": len(every)}
     lines = [seal(header), *(seal(dataclasses.asdict(record)) for record in ordered)]
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text("\n".join(lines) + "\n")
-    os.replace(temporary, path)
+    try:
+        with temporary.open("w") as file:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return path
 
 

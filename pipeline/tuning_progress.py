@@ -1,32 +1,44 @@
-"""What is shown while tuning: a line for the task at hand, and one that stays for each before."""
+"""What is shown while tuning: a line for the work at hand, and one that stays for each task."""
 
 from pipeline.progress import Steps
-from pipeline.tuning import Progress
+from pipeline.tuning import Progress, Tally
 
 
 class TuningSteps(Steps):
     """The line of progress, told by the tuner."""
 
-    _last: Progress | None = None
-
     def tell(self, progress: Progress) -> None:
-        """A candidate was measured."""
-        if self._last is not None and self._last.index != progress.index:
-            self.keep(task_line(self._last))
-        self._last = progress
-        within = progress.trials / progress.total if progress.total else 1.0
-        share = (progress.index - 1 + min(within, 1.0)) / progress.count
-        self.say(task_line(progress), share, progress.seconds_left)
+        """A candidate was measured, or a task is decided on."""
+        for line in progress.news:
+            self.keep(line)
+        if progress.task_finished:
+            self.keep(f"task {progress.finished} of {progress.tasks}, {task_line(progress)}")
+        share = progress.trials / progress.total if progress.total else None
+        counts = f"{progress.kind}: {progress.trials} of {progress.total} trials"
+        self.say(f"{counts}; {task_line(progress)}", share, progress.seconds_left)
 
 
 def task_line(progress: Progress) -> str:
     """A task and the best that was found."""
-    counts = f"{progress.trials} of {progress.total} trials, {progress.failed} failed"
-    best = ""
+    line = f"{progress.task}: {progress.task_trials} trials, {progress.task_failed} failed"
     if progress.best_seconds is not None:
-        best = f"; best {progress.best_seconds * 1e6:.1f} us"
+        line += f"; best {progress.best_seconds * 1e6:.1f} us"
     if progress.best_gmacs:
-        best += f", {progress.best_gmacs:.1f} GMAC/s"
+        line += f", {progress.best_gmacs:.1f} GMAC/s"
     if progress.hand_seconds is not None:
-        best += f"; by hand {progress.hand_seconds * 1e6:.1f} us"
-    return f"task {progress.index} of {progress.count}, {progress.task}: {counts}{best}"
+        line += f"; by hand {progress.hand_seconds * 1e6:.1f} us"
+    return line
+
+
+def tally_lines(tally: Tally, seconds: float) -> list[str]:
+    """What a run did, and what took the time."""
+    lines = [f"measured {tally.measured} candidates, of which {tally.failed} failed"]
+    if tally.stale:
+        lines.append(f"{tally.stale} earlier ones count no more, as their programs have changed")
+    if tally.rejected:
+        lines.append(f"{tally.rejected} starting points do not fit this machine")
+    lines.append(
+        f"{seconds:.0f} s: building {tally.building:.0f} s beside measuring {tally.measuring:.0f}"
+        f" s; waiting for builders {tally.waiting:.0f} s, searching {tally.searching:.0f} s"
+    )
+    return lines

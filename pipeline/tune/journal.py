@@ -1,110 +1,219 @@
-"""The journal of tuning: every measured candidate, so that a run goes on where another stopped.
+"""The journal of tuning: every task, candidate, measurement and failure, as it happens.
 
-`<family>.journal.jsonl` holds a header, and then one line for each candidate and for each finished
-task. A line ends in a checksum and is on the disk before the next candidate is measured.
-
-    {"schema": 1, "family": ..., "tvm": ..., "cpu": ..., "schedules": "5d0c...", "check": ...}
-    {"task": "51ab...", "tile": {"columns": 6, ...}, "seconds": 8.1e-5, "failure": null, ...}
-    {"task": "51ab...", "trials": 64, "tile": {...}, "seconds": ..., "hand_seconds": ...}
+`<family>.journal.sqlite` is one file for each family of targets. What was measured under other
+conditions (another CPU, compiler or machine record) stays in it and is never used. The records that
+builds read are exported from it.
 """
 
-import hashlib
-import logging
+import json
 import os
-from collections import defaultdict
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import schedules
 from pipeline.errors import RequestError
-from pipeline.records import seal, unseal
+from pipeline.records import canonical
+from pipeline.tune.conditions import fingerprint
+from pipeline.tune.entries import Candidate, Final, Origin, TileFields, Trial
+from pipeline.tune.sealed import Row, SealedFile
 
 SCHEMA = 1
-log = logging.getLogger(__name__)
+SUFFIX = ".journal.sqlite"
+# How old what another shell sees may be.
+TELL_SECONDS = 1.0
+TABLES = {
+    "about": "name TEXT PRIMARY KEY, value TEXT",
+    "conditions": "fingerprint TEXT PRIMARY KEY, described TEXT",
+    "tasks": "task TEXT PRIMARY KEY, kind TEXT, name TEXT, workload TEXT, seeds TEXT",
+    "candidates": "number INTEGER PRIMARY KEY, round INTEGER, conditions TEXT, task TEXT,"
+    " tile TEXT, origin TEXT, retired INTEGER",
+    "results": "number INTEGER PRIMARY KEY, seconds REAL, failure TEXT, program TEXT, trace TEXT,"
+    " device TEXT, build_seconds REAL, measure_seconds REAL, wait_seconds REAL, at REAL,"
+    " run_seconds REAL, schedules TEXT",
+    "finals": "conditions TEXT, task TEXT, trials INTEGER, tile TEXT, seconds REAL,"
+    " hand_seconds REAL, at REAL, run_seconds REAL, PRIMARY KEY (conditions, task)",
+    "imports": "workload TEXT, tile TEXT, seconds REAL, source TEXT, at REAL,"
+    " PRIMARY KEY (workload, tile)",
+    "runs": "number INTEGER PRIMARY KEY, pid INTEGER, request TEXT, begun REAL, told REAL,"
+    " ended REAL, state TEXT",
+}
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A measured candidate; `failure` says why there are no seconds."""
+class TaskEntry:
+    """A task as the journal knows it; its search begins with the `seeds`."""
 
     task: str
-    tile: dict[str, Any]
-    seconds: float | None
-    failure: str | None
-    seed: int
+    kind: str
+    name: str
+    workload: dict[str, Any]
+    seeds: list[tuple[TileFields, Origin]]
 
 
 @dataclass(frozen=True)
-class Final:
-    """What a finished task came to after so many trials; no `hand_seconds` if that tile failed."""
+class Imported:
+    """A tile for a workload (as canonical text), and its time on another device."""
 
-    task: str
-    trials: int
-    tile: dict[str, Any]
+    workload: str
+    tile: TileFields
     seconds: float
-    hand_seconds: float | None
 
 
 class Journal:
-    """The journal of a family in a folder; `about` names what its times are true for."""
+    """The journal of a family in a folder, under the conditions of this run.
 
-    def __init__(self, folder: Path, family: str, about: dict[str, str]) -> None:
-        self.path = folder / f"{family}.journal.jsonl"
-        self.trials: dict[str, list[Trial]] = defaultdict(list)
-        self.finals: dict[str, Final] = {}
-        header = {"schema": SCHEMA, "family": family, **about}
-        folder.mkdir(parents=True, exist_ok=True)
-        lines = self._read()
-        if not lines:
-            self._append(header)
-        elif lines[0] != header:
-            differing = ", ".join(k for k in header if lines[0].get(k) != header[k]) or "fields"
+    Use as a context manager. Only the holder of the family's lock may ask for `writing`.
+    RequestError if the file is of something else or damaged beyond repair, WorkFailedError if it
+    cannot be written.
+    """
+
+    def __init__(
+        self, folder: Path, family: str, about: dict[str, Any], writing: bool = True
+    ) -> None:
+        self.path, self.family = journal_path(folder, family), family
+        self.conditions = fingerprint(about)
+        self.file = SealedFile(self.path, TABLES, writing)
+        known = dict((str(name), value) for name, value in self.file.rows("about"))
+        wanted = {"schema": str(SCHEMA), "family": family}
+        if not known and writing:
+            with self.file.change():
+                for name, value in wanted.items():
+                    self.file.put("about", (name, value))
+        elif known != wanted:
+            self.file.close()
             raise RequestError(
-                f"{self.path} was measured with other {differing}; move it away and tune again"
+                f"{self.path} is for {known.get('family')}, schema {known.get('schema')}, not for"
+                f" {family}; move it away and tune again"
             )
-        for line in lines[1:]:
-            self._remember(Final(**line) if "trials" in line else Trial(**line))
+        if writing:
+            with self.file.change():
+                self.file.put("conditions", (self.conditions, canonical(about)))
 
-    def add(self, entry: Trial | Final) -> None:
-        """Write an entry down."""
-        self._append(asdict(entry))
-        self._remember(entry)
+    def __enter__(self) -> Self:
+        return self
 
-    def _remember(self, entry: Trial | Final) -> None:
-        if isinstance(entry, Final):
-            self.finals[entry.task] = entry
-        else:
-            self.trials[entry.task].append(entry)
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
 
-    def _read(self) -> list[dict[str, Any]]:
-        """All whole lines; what a crash left of a last one is cut off."""
-        if not self.path.exists():
-            return []
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            log.warning("%s: the last line is torn and is dropped", self.path)
-            os.truncate(self.path, len(whole))
-        texts = whole.decode(errors="replace").splitlines()
-        return [unseal(self.path, number, text) for number, text in enumerate(texts, start=1)]
+    def add_tasks(self, entries: Sequence[TaskEntry]) -> None:
+        """Write down what tasks are."""
+        with self.file.change():
+            for one in entries:
+                seeds = json.dumps(one.seeds)
+                row = (one.task, one.kind, one.name, canonical(one.workload), seeds)
+                self.file.put("tasks", row)
 
-    def _append(self, line: dict[str, Any]) -> None:
-        with self.path.open("a") as file:
-            file.write(seal(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    def tasks(self) -> list[TaskEntry]:
+        """Every task that any candidate belongs to."""
+        return [
+            TaskEntry(
+                str(task),
+                str(kind),
+                str(name),
+                json.loads(str(workload)),
+                [(tile, origin) for tile, origin in json.loads(str(seeds))],
+            )
+            for task, kind, name, workload, seeds in self.file.rows("tasks")
+        ]
+
+    def propose(
+        self, task: str, proposals: list[tuple[TileFields, Origin]], number: int, round_number: int
+    ) -> list[Candidate]:
+        """Write a round down before anything is built; its candidates count on from `number`."""
+        candidates = [
+            Candidate(number + index, round_number, task, tile, origin)
+            for index, (tile, origin) in enumerate(proposals)
+        ]
+        with self.file.change():
+            for one in candidates:
+                tile, about = canonical(one.tile), self.conditions
+                row = (one.number, one.round, about, task, tile, one.origin, 0)
+                self.file.put("candidates", row)
+        return candidates
+
+    def add(self, trial: Trial, run_seconds: float, schedules: str) -> None:
+        """Write down what became of a candidate, `run_seconds` after the entry before it."""
+        out = trial.outcome
+        row: Row = (
+            trial.candidate.number, out.seconds, out.failure, out.program, out.trace, out.device,
+            out.build_seconds, out.measure_seconds, out.wait_seconds, time.time(), run_seconds,
+            schedules,
+        )  # fmt: skip
+        with self.file.change():
+            self.file.put("results", row)
+
+    def finish(self, final: Final, run_seconds: float) -> None:
+        """Write down what a task came to."""
+        row: Row = (
+            self.conditions, final.task, final.trials, canonical(final.tile), final.seconds,
+            final.hand_seconds, time.time(), run_seconds,
+        )  # fmt: skip
+        with self.file.change():
+            self.file.put("finals", row)
+
+    def begin_run(self, request: str) -> "RunEntry":
+        """Write down that a run begins."""
+        runs = self.file.rows("runs")
+        number = max((int(row[0] or 0) for row in runs), default=0) + 1
+        return RunEntry(self, number, request, time.time())
+
+    def retire(self, candidate: Candidate) -> None:
+        """Let a candidate count no more, as its program is another by now."""
+        row = (
+            candidate.number, candidate.round, self.conditions, candidate.task,
+            canonical(candidate.tile), candidate.origin, 1,
+        )  # fmt: skip
+        with self.file.change():
+            self.file.put("candidates", row)
+            own = (self.conditions, candidate.task)
+            self.file.delete("finals", "conditions = ? AND task = ?", own)
+
+    def restamp(self, number: int, schedules: str) -> None:
+        """Note that a result is true for these schedules too."""
+        ((*row, _),) = self.file.rows("results", "number = ?", (number,))
+        with self.file.change():
+            self.file.put("results", (*row, schedules))
+
+    def import_tiles(self, tiles: list[Imported], source: str) -> int:
+        """Write down what others found, as candidates to begin with; how many."""
+        with self.file.change():
+            for one in tiles:
+                row = (one.workload, canonical(one.tile), one.seconds, source, time.time())
+                self.file.put("imports", row)
+        return len(tiles)
+
+    def imported(self) -> dict[str, list[TileFields]]:
+        """What others found, fastest first, by workload."""
+        tiles: dict[str, list[TileFields]] = {}
+        rows = self.file.rows("imports")
+        for workload, tile, *_ in sorted(rows, key=lambda row: float(row[2] or 0)):
+            tiles.setdefault(str(workload), []).append(json.loads(str(tile)))
+        return tiles
 
 
-def schedules_digest() -> str:
-    """A name for the schedules as they are: times taken with others do not count."""
-    folder = Path(schedules.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
+class RunEntry:
+    """The line of a run, from which another shell sees how far it is."""
+
+    def __init__(self, journal: Journal, number: int, request: str, begun: float) -> None:
+        self.journal, self.number, self.request, self.begun = journal, number, request, begun
+        self._told = 0.0
+
+    def tell(self, state: dict[str, Any], end: bool = False) -> None:
+        """Write the state down, unless that was done a moment ago."""
+        now = time.time()
+        if now - self._told < TELL_SECONDS and not end:
+            return
+        self._told = now
+        row: Row = (
+            self.number, os.getpid(), self.request, self.begun, now, now if end else None,
+            json.dumps(state),
+        )  # fmt: skip
+        with self.journal.file.change():
+            self.journal.file.put("runs", row)
 
 
-def task_key(*parts: str) -> str:
-    """A short name for a task."""
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+def journal_path(folder: Path, family: str) -> Path:
+    """The journal of a family."""
+    return folder / f"{family}{SUFFIX}"

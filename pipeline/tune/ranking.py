@@ -1,52 +1,82 @@
-"""Which candidates to measure next: MetaSchedule's XGBoost cost model ranks those not measured.
+"""Which candidates are worth measuring: boosted trees over all that was measured of an operator.
 
-MetaSchedule's own evolutionary search does not serve here: its mutators leave a sampled choice
-alone, and it may stop or repeat itself in a space that is smaller than its population.
+A candidate is described by numbers that any operator has: the extents of its workload, the fields
+of its tile, their products, and how much of an extent the last, partial step of a tile wastes. So
+one model learns from all tasks of an operator, and a new task begins with what the others taught.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from math import ceil, nan
+from typing import Any
 
-from tvm import IRModule
-from tvm.s_tir import Schedule
-from tvm.s_tir import meta_schedule as ms
-from tvm.s_tir.meta_schedule import _ffi_api
-from tvm.target import Target as TvmTarget
-from tvm.tirx import PrimFunc
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
 
-# What the model is told of a candidate that failed.
-NEVER = 1e10
+from pipeline.tune.entries import TileFields, Trial, fastest_first
 
+ROUNDS = 80
+# One thread, as the others build and measure, and so that equal data give an equal model.
+SETTINGS = {"max_depth": 5, "eta": 0.2, "min_child_weight": 1, "nthread": 1, "verbosity": 0}
 
-class Context(ms.TuneContext):  # type: ignore[misc]
-    """A tuning context without the tensor intrinsics, whose import takes half a minute."""
-
-    def __init__(self, mod: IRModule, target: TvmTarget) -> None:
-        self.__init_handle_by_constructor__(
-            _ffi_api.TuneContext, mod, target, None, None, "main", 1, 1, None
-        )
+Numbers = dict[str, float]
 
 
 class Ranking:
-    """A cost model for the candidates of one program, trained on what was measured of it."""
+    """A model of one operator, from tasks' workloads and trials; best tiles of one workload."""
 
-    def __init__(self, program: PrimFunc, target: TvmTarget, seed: int) -> None:
-        self._context = Context(IRModule({"main": program}), target)
-        self._model = ms.cost_model.XGBModel(
-            config=ms.cost_model.xgb_model.XGBConfig(seed=seed, nthread=1),
-            num_warmup_samples=1,
-            verbose_eval=0,
-        )
+    def __init__(
+        self,
+        known: Sequence[tuple[Mapping[str, Any], Sequence[Trial]]],
+        workload: Mapping[str, Any],
+        seed: int,
+    ) -> None:
+        self.workload = numbers(workload)
+        rows: list[Numbers] = []
+        labels: list[float] = []
+        for other, trials in known:
+            best = fastest_first(trials)
+            extents = numbers(other)
+            for trial in trials if best else ():
+                rows.append(describe(extents, trial.tile))
+                labels.append((best[0].seconds or 0) / trial.seconds if trial.seconds else 0.0)
+        self._names = sorted({name for row in rows for name in row})
+        data = xgboost.DMatrix(self._table(rows), label=labels)
+        self._model = xgboost.train(SETTINGS | {"seed": seed}, data, ROUNDS)
 
-    def learn(self, schedules: Sequence[Schedule], seconds: Sequence[float | None]) -> None:
-        """Train on measured candidates; None is a failure."""
-        results = [ms.runner.RunnerResult([NEVER if s is None else s], None) for s in seconds]
-        self._model.update(self._context, _candidates(schedules), results)
+    def best(self, tiles: Sequence[TileFields], count: int) -> list[TileFields]:
+        """So many of the tiles, the fastest first."""
+        table = self._table([describe(self.workload, tile) for tile in tiles])
+        scores = self._model.predict(xgboost.DMatrix(table))
+        order = sorted(range(len(tiles)), key=lambda index: (-float(scores[index]), index))
+        return [tiles[index] for index in order[:count]]
 
-    def scores(self, schedules: Sequence[Schedule]) -> list[float]:
-        """The higher, the faster; of use once something was learnt."""
-        predicted = self._model.predict(self._context, _candidates(schedules))
-        return [float(score) for score in predicted]
+    def _table(self, rows: Sequence[Numbers]) -> NDArray[np.float32]:
+        cells = [[row.get(name, nan) for name in self._names] for row in rows]
+        return np.array(cells, dtype=np.float32).reshape(len(rows), len(self._names))
 
 
-def _candidates(schedules: Sequence[Schedule]) -> list[ms.MeasureCandidate]:
-    return [ms.MeasureCandidate(schedule, []) for schedule in schedules]
+def numbers(workload: Mapping[str, Any], prefix: str = "") -> Numbers:
+    """Every number of a workload by its path."""
+    found: Numbers = {}
+    for name, value in workload.items():
+        if isinstance(value, Mapping):
+            found |= numbers(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float):
+            found[prefix + name] = float(value)
+    return found
+
+
+def describe(extents: Numbers, tile: TileFields) -> Numbers:
+    """What the model sees of a candidate."""
+    fields = numbers(tile)
+    row = {f"work {name}": value for name, value in extents.items()}
+    row |= {f"tile {name}": value for name, value in fields.items()}
+    for one, other in combinations(sorted(fields), 2):
+        row[f"{one} x {other}"] = fields[one] * fields[other]
+    for name, step in fields.items():
+        for extent, size in extents.items():
+            if step > 0 and size > 1:
+                row[f"waste {extent} by {name}"] = ceil(size / step) * step / size
+    return row

@@ -1,168 +1,174 @@
-"""Tuning one task: measure candidates up to the budget, then the best ones again, in turns."""
+"""One task while it is tuned: its candidates, and how one of them is built and measured."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import inf, prod
-from pathlib import Path
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import inf
 from statistics import median
+from typing import Any
 
 from pipeline.errors import WorkFailedError
-from pipeline.records import Records, canonical
-from pipeline.targets import Target
+from pipeline.records import canonical
 from pipeline.tasks import Task
-from pipeline.tune.bench import Bench, CandidateError
-from pipeline.tune.journal import Final, Journal, Trial, task_key
-from pipeline.tune.progress import Budget
-from pipeline.tune.ranking import Ranking
+from pipeline.tune.arguments import output_shapes
+from pipeline.tune.bench import Bench
+from pipeline.tune.conditions import task_key
+from pipeline.tune.devices import CandidateError, Device, Job
+from pipeline.tune.entries import Candidate, Final, Outcome, TileFields, Trial
 from pipeline.tune.search import Search, winner
-from pipeline.tune.space import StageSpace, StripSpace, TileFields, space_of
+from pipeline.tune.space import Subject
+from pipeline.tune.workshop import BuildError, Library, Reference
 
 # Times that each finalist is measured anew, one after the other.
 ROUNDS = 3
+# Arguments that a candidate is checked with before it counts as the best.
+CHECK_SEEDS = 3
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What all tasks of a run share."""
-
-    target: Target
-    bench: Bench
-    journal: Journal
-    budget: Budget
-    seed: int
-
-
+@dataclass
 class TaskRun:
-    """The candidates of one task: measured before, measured here, and the outcome."""
+    """A task, its search, and the libraries that were built of its candidates."""
 
-    def __init__(self, setting: Setting, task: Task, records: Records) -> None:
-        self.setting, self.task = setting, task
-        space = space_of(task, setting.target, records)
-        self.space = space
-        recorded = records.by_key.get(canonical(task.workload))
-        first = [recorded.tile] if recorded and recorded.tile in space.tiles else []
-        self.key = _key(task, space)
-        size = len(space.tiles)
-        self.total = size if task.kind == "strips" else int(min(setting.budget.limit, size))
-        self.search = Search(space, first, self._ranking(), setting.seed)
-        for trial in setting.journal.trials[self.key]:
-            self.search.add(trial)
-        self._opened = False
+    task: Task
+    subject: Subject
+    search: Search
+    bench: Bench
+    threads: tuple[int, ...]
+    seed: int
+    libraries: dict[str, Library] = field(default_factory=dict)
+    best: float = inf
+
+    @cached_property
+    def key(self) -> str:
+        """The name of the task in the journal: times of strips are true for their tiles only."""
+        return key_of(self.task, self.subject)
+
+    @cached_property
+    def file(self) -> str:
+        """Where builders find the subject."""
+        return self.bench.workshop.subject(self.subject, self.key)
+
+    @cached_property
+    def reference(self) -> Future[Reference]:
+        """The unscheduled program and its arguments."""
+        seeds = tuple(self.seed + number for number in range(CHECK_SEEDS))
+        return self.bench.workshop.reference(self.file, seeds)
 
     @property
-    def left(self) -> int:
-        """How many candidates are to be measured yet."""
-        return max(self.total - len(self.search.trials), 0)
+    def job(self) -> Job:
+        """What a device has to know."""
+        made = self.reference.result()
+        shapes = tuple(output_shapes(self.subject.kernel))
+        return Job(self.key, made.inputs, shapes, made.path, self.threads)
 
-    def measure(self, over: Callable[[], bool], told: Callable[[], None]) -> None:
-        """Measure candidates until there are none or the time is over, but one at least."""
-        while self.left and not (self.search.trials and over()):
-            for tile in self.search.batch(self.left):
-                trial = self._attempt(tile)
-                self.setting.journal.add(trial)
-                self.search.add(trial)
-                told()
-                if over():
-                    break
+    def add(self, trial: Trial) -> None:
+        """Take the result of a candidate of this run or an earlier one."""
+        self.search.add(trial)
+        self.best = min(self.best, inf if trial.seconds is None else trial.seconds)
 
-    def outcome(self) -> Final:
-        """The winner among the best and the hand tile; WorkFailedError if no candidate is valid."""
-        self._require_valid()
+    def build(self, candidate: Candidate) -> Future[Library]:
+        """Begin to build a candidate, and what it is compared with."""
+        assert self.reference
+        return self.bench.workshop.build(self.file, candidate.tile)
+
+    def attempt(self, candidate: Candidate, building: Future[Library]) -> Trial:
+        """Measure a candidate when it is built; that it fails is a result too."""
+        begun = time.monotonic()
+        try:
+            library, job = building.result(), self.job
+        except BuildError as error:
+            return Trial(candidate, Outcome(None, str(error)))
+        self.libraries[candidate.key] = library
+        ready = time.monotonic()
+        outcome = self._measured(candidate.tile, library, job, self.best)
+        self.best = min(self.best, outcome.seconds or inf)
+        outcome = replace(
+            outcome,
+            build_seconds=library.seconds,
+            measure_seconds=time.monotonic() - ready,
+            wait_seconds=ready - begun,
+        )
+        return Trial(candidate, outcome)
+
+    def final(self, told: Callable[[], None]) -> Final:
+        """The winner among the best and the hand tile, measured again in turns.
+
+        WorkFailedError if no candidate is valid.
+        """
+        self.require_valid()
         finalists = self.search.finalists()
-        final = self.setting.journal.finals.get(self.key)
-        if final is not None and final.trials == len(self.search.trials):
-            return final
-        final = self._decided(self._again(finalists) if len(finalists) > 1 else finalists)
-        self.setting.journal.add(final)
-        return final
+        if len(finalists) > 1:
+            finalists = self._again(finalists, told)
+        return self.decided(finalists)
 
-    def interrupted(self) -> Final | None:
-        """The winner as far as it is known."""
-        return self._decided(self.search.valid) if self.search.valid else None
-
-    def _decided(self, trials: list[Trial]) -> Final:
-        seconds = {canonical(trial.tile): trial.seconds or inf for trial in trials}
-        tiles = {canonical(trial.tile): trial.tile for trial in trials}
-        hand = canonical(self.space.hand)
+    def decided(self, trials: Sequence[Trial]) -> Final:
+        """The winner by the times of these trials."""
+        seconds = {trial.key: trial.seconds or inf for trial in trials}
+        tiles = {trial.key: trial.tile for trial in trials}
+        hand = canonical(self.search.space.hand)
         tile, best = winner(seconds, hand, tiles)
         return Final(self.key, len(self.search.trials), tile, best, seconds.get(hand))
 
-    def _again(self, finalists: list[Trial]) -> list[Trial]:
+    def require_valid(self) -> None:
+        """WorkFailedError with the first cause if every candidate failed."""
+        if self.search.valid:
+            return
+        failed = self.search.failed
+        cause = failed[0].failure if failed else "none was measured"
+        raise WorkFailedError(
+            f"{self.task.name}: none of {len(failed)} candidates is valid, the first because:"
+            f" {cause}; to measure them again: shufflenet-tvm logs prune --failures"
+        )
+
+    def _again(self, finalists: Sequence[Trial], told: Callable[[], None]) -> list[Trial]:
         """The finalists with the median of times taken in turns; who fails is out."""
-        self._open()
-        taken: list[list[Trial]] = [[] for _ in finalists]
-        libraries = [self._built(trial.tile) for trial in finalists]
-        for _ in range(ROUNDS):
-            for index, trial in enumerate(finalists):
-                taken[index].append(self._attempt(trial.tile, libraries[index]))
-        again = []
-        for trials in taken:
-            seconds = [trial.seconds for trial in trials if trial.seconds is not None]
-            if len(seconds) == ROUNDS:
-                again.append(_with_seconds(trials[0], median(seconds)))
+        libraries = {trial.key: self._library(trial) for trial in finalists}
+        taken: dict[str, list[float]] = {trial.key: [] for trial in finalists}
+        for turn in range(ROUNDS):
+            for trial in finalists:
+                # The first time it is checked with all seeds.
+                below = None if turn == 0 else 0.0
+                outcome = self._measured(trial.tile, libraries[trial.key], self.job, below)
+                taken[trial.key] += [outcome.seconds] if outcome.seconds is not None else []
+                told()
+        again = [
+            Trial(trial.candidate, Outcome(median(taken[trial.key])))
+            for trial in finalists
+            if len(taken[trial.key]) == ROUNDS
+        ]
         if not again:
             raise WorkFailedError(f"{self.task.name}: every finalist failed when measured again")
         return again
 
-    def _attempt(self, tile: TileFields, library: Path | str | None = None) -> Trial:
-        """Measure a candidate; its failure is a result. `library` is a failure if it is a text."""
-        self._open()
-        seconds, failure = None, None
-        library = library or self._built(tile)
-        if isinstance(library, str):
-            failure = library
-        else:
+    def _library(self, trial: Trial) -> Library:
+        if trial.key not in self.libraries:
             try:
-                seconds = self._mean(self.setting.bench.seconds(library, self._threads))
-            except CandidateError as error:
-                failure = str(error)
-        return Trial(self.key, tile, seconds, failure, self.setting.seed)
+                self.libraries[trial.key] = self.build(trial.candidate).result()
+            except BuildError as error:
+                raise WorkFailedError(f"{self.task.name}: {error}") from error
+        return self.libraries[trial.key]
 
-    def _built(self, tile: TileFields) -> Path | str:
-        """The library of a candidate, or why there is none."""
+    def _measured(
+        self, tile: TileFields, library: Library, job: Job, below: float | None
+    ) -> Outcome:
+        extra: dict[str, Any] = {"task": self.task.workload, "tile": tile}
+
+        def work(device: Device) -> float:
+            with self.bench.alone(job.threads):
+                return device.seconds(job, library.path, below, extra)
+
         try:
-            return self.setting.bench.build(self.space.function(tile))
-        except Exception as error:  # noqa: BLE001 - schedule, compiler and linker document no errors
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            return f"could not be built: {lines[0]}"
-
-    def _ranking(self) -> Ranking | None:
-        """The cost model; none where every candidate is measured anyhow."""
-        exhaustive = self.total == len(self.space.tiles) and self.setting.budget.seconds is None
-        if exhaustive or not isinstance(self.space, StageSpace):
-            return None
-        return Ranking(self.space.program, self.setting.target.tvm, self.setting.seed)
-
-    @property
-    def _threads(self) -> list[int]:
-        """A tile is for one thread; strips are for one and for all, as one library serves both."""
-        cores = self.setting.target.machine.cores
-        return [cores, 1] if self.task.kind == "strips" and cores > 1 else [1]
-
-    def _mean(self, seconds: list[float]) -> float:
-        """The geometric mean: a tenth lost at one number of threads costs a tenth at the other."""
-        return float(prod(seconds) ** (1 / len(seconds)))
-
-    def _open(self) -> None:
-        if not self._opened:
-            self.setting.bench.open(self.task.kernel)
-            self._opened = True
-
-    def _require_valid(self) -> None:
-        if self.search.valid:
-            return
-        cause = self.search.failed[0].failure
-        raise WorkFailedError(
-            f"{self.task.name}: none of {len(self.search.failed)} candidates is valid, the first"
-            f" because: {cause}; to measure again, remove {self.setting.journal.path}"
-        )
+            seconds, device = self.bench.pool.run(work)
+        except CandidateError as error:
+            failure = str(error)
+            wrong = "wrong output" in failure
+            trace = self.bench.workshop.trace(self.file, tile) if wrong else None
+            return Outcome(None, failure, library.program, trace)
+        return Outcome(seconds, None, library.program, None, device)
 
 
-def _key(task: Task, space: StageSpace | StripSpace) -> str:
-    """The name of a task in the journal: times of strips are true for the stages' tiles only."""
-    tiles = space.stages if isinstance(space, StripSpace) else ()
-    return task_key(canonical(task.workload), *(repr(tile) for tile in tiles))
-
-
-def _with_seconds(trial: Trial, seconds: float) -> Trial:
-    return Trial(trial.task, trial.tile, seconds, None, trial.seed)
+def key_of(task: Task, subject: Subject) -> str:
+    """The name of a task in the journal."""
+    return task_key(canonical(task.workload), *(repr(tile) for tile in subject.stages or ()))

@@ -1,17 +1,20 @@
-"""Which candidates of a task are measured, in which order, and which one wins.
+"""The candidates of one task: which are measured, in which order, and which one wins.
 
-The hand tile comes first, then the one of an earlier record, then some at random; from then on
-batches of those that the cost model finds fastest, with one in four at random. No candidate is
-measured twice before the final.
+The hand tile comes first, then those of earlier records and of similar tasks, then what the cost
+model finds fastest, with one in four at random. No candidate is proposed twice.
+
+A round is proposed while the one before it is being measured, from what is known of those before
+that. So it depends on measured times and on the seed only, and not on when a builder was ready or a
+run was interrupted.
 """
 
 import random
 from collections.abc import Sequence
 
 from pipeline.records import canonical
-from pipeline.tune.journal import Trial
+from pipeline.tune.entries import Candidate, Origin, TileFields, Trial, fastest_first
 from pipeline.tune.ranking import Ranking
-from pipeline.tune.space import Space, StageSpace, TileFields
+from pipeline.tune.space import Space
 
 BATCH = 8
 # Of a batch, for what the model does not know.
@@ -19,36 +22,49 @@ RANDOM = 2
 FINALISTS = 3
 # A lead below this is within the noise of measuring.
 LEAD = 1.01
+# So many candidates that brought less than that lead, and a task is done with.
+PATIENCE = 24
+
+Proposal = tuple[TileFields, Origin]
 
 
 class Search:
-    """The candidates of a task that were measured, and those to measure next.
+    """The candidates of a task that were proposed or measured, and those to propose next.
 
-    Without a ranking the order is that of the space.
+    `seeds` are tiles to begin with; those that do not fit the machine are left out before anything
+    is built. A space that is `listed` is measured in its order.
     """
 
-    def __init__(
-        self, space: Space, first: Sequence[TileFields], ranking: Ranking | None, seed: int
-    ) -> None:
-        self.space, self.ranking = space, ranking
+    def __init__(self, space: Space, seeds: Sequence[Proposal], seed: int, listed: bool) -> None:
+        self.space, self.listed = space, listed
         self.trials: dict[str, Trial] = {}
-        self._learnt = 0
-        tiles = list(space.tiles)
-        if ranking is not None:
-            random.Random(seed).shuffle(tiles)
-        self._order = {canonical(tile): tile for tile in [space.hand, *first, *tiles]}
+        self.proposed: set[str] = set()
+        fitting = {canonical(tile) for tile in space.tiles}
+        first = [(tile, origin) for tile, origin in seeds if canonical(tile) in fitting]
+        self.rejected = len(seeds) - len(first)
+        rest: list[Proposal] = [(tile, "listed" if listed else "random") for tile in space.tiles]
+        if not listed:
+            random.Random(seed).shuffle(rest)
+        self._order: dict[str, Proposal] = {}
+        for tile, origin in [(space.hand, "hand"), *first, *rest]:
+            self._order.setdefault(canonical(tile), (tile, origin))
         self._first = 1 + len(first)
+
+    @property
+    def size(self) -> int:
+        """How many candidates there are in all."""
+        return len(self._order)
 
     @property
     def valid(self) -> list[Trial]:
         """The measured candidates that gave the right output, fastest first."""
-        timed = [trial for trial in self.trials.values() if trial.seconds is not None]
-        return sorted(timed, key=lambda trial: trial.seconds or 0.0)
+        return fastest_first(list(self.trials.values()))
 
     @property
     def failed(self) -> list[Trial]:
-        """The measured candidates that did not, in the order measured."""
-        return [trial for trial in self.trials.values() if trial.seconds is None]
+        """The measured candidates that did not, in the order proposed."""
+        failed = [trial for trial in self.trials.values() if trial.seconds is None]
+        return sorted(failed, key=lambda trial: trial.candidate.number)
 
     @property
     def hand(self) -> Trial | None:
@@ -56,19 +72,43 @@ class Search:
         trial = self.trials.get(canonical(self.space.hand))
         return None if trial is None or trial.seconds is None else trial
 
-    def add(self, trial: Trial) -> None:
-        """Take the result of a candidate; one that is in the space no longer does not count."""
-        if canonical(trial.tile) in self._order:
-            self.trials[canonical(trial.tile)] = trial
+    def knows(self, candidate: Candidate) -> bool:
+        """Whether a candidate is in the space, as it is on this machine."""
+        return candidate.key in self._order
 
-    def batch(self, limit: int) -> list[TileFields]:
-        """The next candidates, at most `limit`, none that was measured; empty at the end."""
-        left = [tile for key, tile in self._order.items() if key not in self.trials]
+    def expect(self, candidate: Candidate) -> None:
+        """A candidate was proposed."""
+        self.proposed.add(candidate.key)
+
+    def add(self, trial: Trial) -> None:
+        """Take the result of a candidate."""
+        self.proposed.add(trial.key)
+        self.trials[trial.key] = trial
+
+    def before(self, round_number: int) -> list[Trial]:
+        """What was measured in earlier rounds than this one, in the order proposed."""
+        earlier = [t for t in self.trials.values() if t.candidate.round < round_number]
+        return sorted(earlier, key=lambda trial: trial.candidate.number)
+
+    def batch(self, limit: int, ranking: Ranking | None) -> list[Proposal]:
+        """The next proposals, at most `limit`; empty at the end. The first is the hand tile alone.
+
+        Without a ranking, what is not yet known is taken by chance.
+        """
+        left = {key: one for key, one in self._order.items() if key not in self.proposed}
+        listed = list(left.values())
         count = min(limit, BATCH)
-        if self.ranking is None or len(self.trials) < self._first + BATCH:
-            return left[:count]
-        best = self._ranked(left)[: max(count - RANDOM, 1)]
-        return [*best, *(tile for tile in left if tile not in best)][:count]
+        if not self.proposed:
+            return listed[:1]
+        if self.listed or ranking is None:
+            return listed[:count]
+        firsts = listed[: max(self._first - len(self.proposed), 0)]
+        best = ranking.best([tile for tile, _ in listed], max(count - len(firsts) - RANDOM, 1))
+        models: list[Proposal] = [(tile, "model") for tile in best]
+        chosen: dict[str, Proposal] = {}
+        for tile, origin in [*firsts, *models, *listed]:
+            chosen.setdefault(canonical(tile), (tile, origin))
+        return list(chosen.values())[:count]
 
     def finalists(self) -> list[Trial]:
         """The fastest candidates and the hand tile."""
@@ -77,20 +117,13 @@ class Search:
             finalists.append(self.hand)
         return finalists
 
-    def _ranked(self, left: list[TileFields]) -> list[TileFields]:
-        """The candidates in the order of the cost model, which learns what is new."""
-        assert isinstance(self.space, StageSpace)
-        assert self.ranking is not None
-        new = list(self.trials.values())[self._learnt :]
-        self._learnt += len(new)
-        known = [(trial, self.space.sampled(trial.tile)) for trial in new]
-        pairs = [(sch, trial.seconds) for trial, sch in known if sch is not None]
-        self.ranking.learn([sch for sch, _ in pairs], [seconds for _, seconds in pairs])
-        schedules = [self.space.sampled(tile) for tile in left]
-        applicable = [(sch, tile) for sch, tile in zip(schedules, left, strict=True) if sch]
-        scores = self.ranking.scores([sch for sch, _ in applicable])
-        ranked = sorted(zip(scores, applicable, strict=True), key=lambda pair: -pair[0])
-        return [tile for _, (_, tile) in ranked]
+
+def improves_no_more(trials: Sequence[Trial]) -> bool:
+    """Whether the last `PATIENCE` of these trials brought no clear lead."""
+    earlier, late = fastest_first(trials[:-PATIENCE]), fastest_first(trials[-PATIENCE:])
+    if not earlier or len(trials) <= PATIENCE:
+        return False
+    return not late or (late[0].seconds or 0) * LEAD > (earlier[0].seconds or 0)
 
 
 def winner(

@@ -7,6 +7,7 @@ to some 150 candidates, that they are listed, not mutated at random.
 """
 
 import dataclasses
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -14,17 +15,12 @@ from tvm import s_tir
 from tvm.s_tir.schedule import Trace
 from tvm.tirx import PrimFunc
 
-from pipeline.build import apply
-from pipeline.records import Records
-from pipeline.targets import Target
-from pipeline.tasks import Task
-from schedules.cpu.border import Border
-from schedules.cpu.kernel import Kernel, Stage, program, schedule_stage
+from pipeline.tune.entries import TileFields
+from schedules.cpu.kernel import Kernel, Stage, program, schedule_stage, scheduled
 from schedules.cpu.operators import operator
-from schedules.cpu.tiles import KernelTile, strip_choices, strips
+from schedules.cpu.tiles import strip_choices, strips
 from schedules.machine import Machine
 
-TileFields = dict[str, Any]
 # Enough rows in a strip to amortise its start; the strips themselves are chosen later.
 ROWS = 7
 
@@ -37,6 +33,17 @@ class Space(Protocol):
 
     def function(self, tile: TileFields) -> PrimFunc:
         """The scheduled function of a candidate."""
+
+    def trace(self, tile: TileFields) -> str:
+        """How a candidate is scheduled, for people."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a space is made of: a kernel, and the tiles of its stages if only strips are sought."""
+
+    kernel: Kernel
+    stages: tuple[Any, ...] | None = None
 
 
 class StageSpace:
@@ -77,12 +84,9 @@ class StageSpace:
         Trace(trace.insts, decisions).apply_to_schedule(decided, remove_postproc=False)
         return decided
 
-    def sampled(self, tile: TileFields) -> s_tir.Schedule | None:
-        """The schedule of a candidate; None if TVM cannot apply it."""
-        try:
-            return self.schedule(tile)
-        except s_tir.ScheduleError:
-            return None
+    def trace(self, tile: TileFields) -> str:
+        """The moves that were made, as Python."""
+        return str(self.schedule(tile).trace)
 
     def _sketch(self, vectors: int) -> tuple[s_tir.Schedule, list[int]]:
         """The schedule for a number of vectors, and the columns that it samples from."""
@@ -110,23 +114,18 @@ class StripSpace:
         """The scheduled function of a candidate."""
         rows = tile["strip_rows"]
         stages = tuple(dataclasses.replace(stage, strip_rows=rows) for stage in self.stages)
-        return apply(self.kernel, KernelTile(rows, tile["merged"], stages))
+        return scheduled(self.kernel, stages, tile["merged"])
+
+    def trace(self, tile: TileFields) -> str:
+        """The tiles of the stages, and the function that they make."""
+        return f"# {self.stages}\n{self.function(tile).script()}"
 
 
-def space_of(task: Task, target: Target, records: Records) -> StageSpace | StripSpace:
-    """The candidates of a task; strips take the tiles of the records, else those by hand."""
-    if task.kind == "stage":
-        return StageSpace(task.kernel, target.machine)
-    tiles = tuple(_stage_tile(stage, target.machine, records) for stage in task.kernel.stages)
-    return StripSpace(task.kernel, target.machine, tiles)
-
-
-def _stage_tile(stage: Stage, machine: Machine, records: Records) -> Any:
-    module = operator(stage.work)
-    fields = None if isinstance(stage.work, Border) else records.stage(stage.work)
-    if fields is None:
-        return module.hand_tile(stage.work, machine, 1)
-    return module.Tile(**{**fields, "strip_rows": 1})
+def space_of(subject: Subject, machine: Machine) -> StageSpace | StripSpace:
+    """The candidates of a subject."""
+    if subject.stages is None:
+        return StageSpace(subject.kernel, machine)
+    return StripSpace(subject.kernel, machine, subject.stages)
 
 
 def _strip_rows(stage: Stage) -> int:

@@ -1,28 +1,29 @@
-"""The process side of measuring: one JSON line in, one JSON line out.
+"""The process that measures, here or on a device that a TVM RPC tracker lends.
 
-    {"command": "hello"}                                             -> {}
-    {"command": "prepare", "inputs": "x.npz", "outputs": [[28, 28, 240]], "reference": "r.so",
-     "expected": "y.npz"}                                            -> {}
-    {"command": "measure", "library": "k.so", "threads": [2, 1], "deadline": 20}
-                                                                     -> {"seconds": [4e-5, 7e-5]}
+    {"command": "connect", "device": "local" or "rpc://127.0.0.1:9190/key", "session": 120} -> {}
+    {"command": "prepare", "inputs": ["x.npz"], "outputs": [[28, 28, 240]], "reference": "r.so",
+     "expected": ["y.npz"]}                                                            -> {}
+    {"command": "load", "library": "k.so"}                                             -> {}
+    {"command": "measure", "threads": [2, 1], "thorough_below": 1e-4}  -> {"seconds": [4e-5, 7e-5]}
 
-`prepare` runs the unscheduled kernel, unless its outputs are there from an earlier process. A
+`prepare` runs the unscheduled kernel on the arguments of each seed, unless its outputs are there
+from an earlier process. `measure` checks what `load` loaded on the arguments of the first seed,
+times it, and where its mean time is below `thorough_below` checks it on those of all others. A
 kernel may crash or never end: then the other side starts another process.
 """
 
-import json
-import os
-import signal
 import statistics
-import sys
 from collections.abc import Callable
-from math import ceil
+from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import tvm
 from numpy.typing import NDArray
+
+from pipeline.tune.place import Place, place_of
+from pipeline.tune.serving import Command, serve
 
 Array = NDArray[Any]
 
@@ -36,45 +37,91 @@ FASTEST_CORES = 1
 
 
 class Worker:
-    """The arguments of the kernel that is being tuned, and what it should write."""
+    """A place to run, the arguments of the kernel that is tuned, and what it should write."""
+
+    place: Place
+
+    @property
+    def commands(self) -> dict[str, Command]:
+        """What can be asked for."""
+        return {
+            "connect": self.connect,
+            "prepare": self.prepare,
+            "load": self.load,
+            "measure": self.measure,
+            "ping": self.ping,
+        }
+
+    def connect(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Get hold of the device."""
+        self.place = place_of(request["device"], request["session"])
+        return {}
 
     def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Take the arguments, and the outputs of the reference."""
-        with np.load(request["inputs"]) as file:
-            self.inputs = [tvm.runtime.tensor(file[name]) for name in file.files]
+        """Take the arguments of each seed, and the outputs of the reference."""
         self.shapes = [tuple(shape) for shape in request["outputs"]]
-        expected = Path(request["expected"])
-        if not expected.exists():
-            outputs = self._outputs()
-            tvm.runtime.load_module(request["reference"])["main"](*self.inputs, *outputs)
-            np.savez(expected, *[tensor.numpy() for tensor in outputs])
-        with np.load(expected) as file:
-            self.expected = [file[name] for name in file.files]
+        self.inputs = [self._tensors(Path(path)) for path in request["inputs"]]
+        paths = [Path(path) for path in request["expected"]]
+        if not all(path.exists() for path in paths):
+            kernel = self.place.load(Path(request["reference"]))["main"]
+            for inputs, path in zip(self.inputs, paths, strict=True):
+                np.savez(path, *self._run(kernel, inputs))
+        self.expected = [_arrays(path) for path in paths]
+        return {}
+
+    def load(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Bring a library to the device."""
+        self.library = self.place.load(Path(request["library"]))
         return {}
 
     def measure(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Check and time a library at each number of threads."""
-        # If the other side is gone, nobody else ends a kernel that does not.
-        signal.alarm(ceil(request["deadline"]) + 1)
-        library = tvm.runtime.load_module(request["library"])
-        seconds = [self._measured(library, threads) for threads in request["threads"]]
-        signal.alarm(0)
+        """Check and time the library at each number of threads."""
+        seconds = [self._measured(threads, request) for threads in request["threads"]]
+        below = request["thorough_below"]
+        if below is None or mean(seconds) < below:
+            for seed in range(1, len(self.inputs)):
+                self._checked(seed)
         return {"seconds": seconds}
 
-    def _measured(self, library: Any, threads: int) -> float:
-        tvm.get_global_func("runtime.config_threadpool")(FASTEST_CORES, threads)
-        outputs = self._outputs()
-        library["main"](*self.inputs, *outputs)
-        for output, expected in zip(outputs, self.expected, strict=True):
-            check(output.numpy(), expected)
-        evaluator = library.time_evaluator(
-            "main", tvm.cpu(), number=1, repeat=REPEATS, min_repeat_ms=REPEAT_MS
+    def ping(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Answer, if the device does."""
+        self.place.function("runtime.config_threadpool")
+        return {}
+
+    def _measured(self, threads: int, request: dict[str, Any]) -> float:
+        self.place.function("runtime.config_threadpool")(FASTEST_CORES, threads)
+        self._checked(0)
+        return self.timed(request)
+
+    def timed(self, _: dict[str, Any]) -> float:
+        """The median time of the loaded library, in seconds."""
+        evaluator = self.library.time_evaluator(
+            "main", self.place.device, number=1, repeat=REPEATS, min_repeat_ms=REPEAT_MS
         )
-        return float(statistics.median(evaluator(*self.inputs, *outputs).results))
+        return float(statistics.median(evaluator(*self.inputs[0], *self._outputs()).results))
+
+    def _checked(self, seed: int) -> None:
+        outputs = self._run(self.library["main"], self.inputs[seed])
+        for output, expected in zip(outputs, self.expected[seed], strict=True):
+            check(output, expected)
+
+    def _run(self, kernel: Callable[..., object], inputs: list[Any]) -> list[Array]:
+        outputs = self._outputs()
+        kernel(*inputs, *outputs)
+        return [tensor.numpy() for tensor in outputs]
+
+    def _tensors(self, path: Path) -> list[Any]:
+        return [tvm.runtime.tensor(array, device=self.place.device) for array in _arrays(path)]
 
     def _outputs(self) -> list[Any]:
         """Outputs in which every element that is never written stays not a number."""
-        return [tvm.runtime.tensor(np.full(s, np.nan, dtype=np.float32)) for s in self.shapes]
+        filled = [np.full(shape, np.nan, dtype=np.float32) for shape in self.shapes]
+        return [tvm.runtime.tensor(array, device=self.place.device) for array in filled]
+
+
+def mean(seconds: list[float]) -> float:
+    """The geometric mean: a tenth lost at one number of threads costs a tenth at the other."""
+    return float(prod(seconds) ** (1 / len(seconds)))
 
 
 def check(output: Array, expected: Array) -> None:
@@ -89,32 +136,10 @@ def check(output: Array, expected: Array) -> None:
         raise ValueError(f"wrong output: relative error {error:.1e}")
 
 
-def serve() -> None:
-    """Answer until the other side is gone."""
-    replies = _take_stdout()
-    worker = Worker()
-    commands: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-        "hello": lambda _: {},
-        "prepare": worker.prepare,
-        "measure": worker.measure,
-    }
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            reply = commands[request["command"]](request)
-        except Exception as error:  # noqa: BLE001 - every fault of a candidate is its result
-            signal.alarm(0)
-            reply = {"error": (str(error).strip().splitlines() or [type(error).__name__])[0]}
-        replies.write(json.dumps(reply) + "\n")
-        replies.flush()
-
-
-def _take_stdout() -> IO[str]:
-    """Keep what libraries print away from the replies."""
-    replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    return replies
+def _arrays(path: Path) -> list[Array]:
+    with np.load(path) as file:
+        return [file[name] for name in file.files]
 
 
 if __name__ == "__main__":
-    serve()
+    serve(Worker().commands)

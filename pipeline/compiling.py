@@ -1,0 +1,23 @@
+"""How a scheduled function becomes machine code; needs TVM's compiler and nothing of the models."""
+
+from pathlib import Path
+
+import tvm
+from tvm.tirx import PrimFunc
+
+from pipeline.targets import Target
+
+# The schedules ask for narrower last tiles, which the compiler makes only under this option.
+OPTIONS = {"s_tir.LoopPartition": {"partition_const_loop": True}}
+
+
+def compiling() -> tvm.transform.PassContext:
+    """The context in which scheduled functions are compiled."""
+    return tvm.transform.PassContext(opt_level=3, config=OPTIONS)
+
+
+def export_function(function: PrimFunc, target: Target, path: Path) -> None:
+    """Compile a function into a library."""
+    with compiling():
+        library = tvm.compile(function, target=target.tvm)
+    library.export_library(str(path))

@@ -1,0 +1,95 @@
+"""Tasks as a run finds them: where their search begins, and what the journal holds of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import RequestError
+from pipeline.records import Record, Records, canonical, read_records, record_families
+from pipeline.targets import Target
+from pipeline.tasks import Task
+from pipeline.tune.bench import Bench
+from pipeline.tune.conditions import schedules_digest
+from pipeline.tune.entries import Candidate
+from pipeline.tune.history import History, without_stale
+from pipeline.tune.journal import Journal, TaskEntry
+from pipeline.tune.run_task import TaskRun, key_of
+from pipeline.tune.search import Proposal, Search
+from pipeline.tune.similar import similar_tiles
+from pipeline.tune.space import Space, space_of
+from pipeline.tune.subject import subject_of
+
+
+def opened(  # noqa: PLR0913 - each is part of a run
+    tasks: Sequence[Task], target: Target, records: Records, bench: Bench, journal: Journal,
+    logs: Path, seed: int,
+) -> list[TaskRun]:  # fmt: skip
+    """The tasks of a phase with their searches; new ones are written down.
+
+    What a search begins with is decided once, so that a later run goes on in the same order; only
+    tiles that were imported since are added.
+    """
+    known = {entry.task: entry for entry in journal.tasks()}
+    imported, others = journal.imported(), _all_records(logs)
+    runs, entries = [], []
+    for task in tasks:
+        subject = subject_of(task, target.machine, records)
+        key, space = key_of(task, subject), space_of(subject, target.machine)
+        seeds = known[key].seeds if key in known else _seeds(task, space, records, others)
+        for tile in imported.get(canonical(task.workload), []):
+            if all(tile != other for other, _ in seeds):
+                seeds = [*seeds, (tile, "record")]
+        entries.append(TaskEntry(key, task.kind, task.name, task.workload, seeds))
+        search = Search(space, seeds, seed, listed=task.kind == "strips")
+        cores = target.machine.cores
+        # A tile is for one thread; strips are for one and for all, as one library serves both.
+        threads = (cores, 1) if task.kind == "strips" and cores > 1 else (1,)
+        runs.append(TaskRun(task, subject, search, bench, threads, seed))
+    journal.add_tasks([entry for entry in entries if known.get(entry.task) != entry])
+    return runs
+
+
+def restore(runs: Sequence[TaskRun], history: History, journal: Journal) -> int:
+    """Give the searches what was measured before; how many candidates count no more."""
+    by_key = {run.key: run for run in runs}
+
+    def program_of(candidate: Candidate) -> str | None:
+        run = by_key[candidate.task]
+        if not run.search.knows(candidate):
+            return None
+        return run.bench.workshop.program(run.file, candidate.tile)
+
+    stale = without_stale(journal, history, set(by_key), schedules_digest(), program_of)
+    for trial in history.trials:
+        run = by_key.get(trial.candidate.task)
+        if run is not None and run.search.knows(trial.candidate):
+            run.add(trial)
+    return stale
+
+
+def pending(runs: Sequence[TaskRun], history: History) -> list[Candidate]:
+    """What was proposed but not measured."""
+    by_key = {run.key: run for run in runs}
+    return [
+        one for one in history.pending if one.task in by_key and by_key[one.task].search.knows(one)
+    ]
+
+
+def _seeds(task: Task, space: Space, records: Records, others: Sequence[Record]) -> list[Proposal]:
+    """The tile that is recorded for the workload, and those of similar ones."""
+    if task.kind == "strips":
+        return []
+    recorded = records.by_key.get(canonical(task.workload))
+    own: list[Proposal] = [(recorded.tile, "record")] if recorded else []
+    alike = similar_tiles(task.workload, space, others)
+    return [*own, *((tile, "similar") for tile in alike)]
+
+
+def _all_records(logs: Path) -> list[Record]:
+    """The records of every family in a folder, as far as they can be read."""
+    found: list[Record] = []
+    for family in record_families(logs):
+        try:
+            found += read_records(logs, family).by_key.values()
+        except RequestError:
+            continue
+    return found

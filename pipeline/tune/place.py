@@ -1,0 +1,69 @@
+"""Where a kernel runs: in this process, or on a device that a TVM RPC tracker lends.
+
+The parts of TVM that speak to devices are imported only where a device is asked for.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import tvm
+
+from pipeline.tune.address import LOCAL, Address
+
+PRIORITY = 1
+
+
+class Place(Protocol):
+    """A device and what is loaded there."""
+
+    device: Any
+
+    def load(self, library: Path) -> Any:
+        """The module of a library of this machine's disk."""
+
+    def function(self, name: str) -> Any:
+        """A function of the device's runtime."""
+
+
+class Here:
+    """This process."""
+
+    def __init__(self) -> None:
+        self.device = tvm.cpu()
+
+    def load(self, library: Path) -> Any:
+        """The module of a library; two of the same name would count as one."""
+        return tvm.runtime.load_module(str(library))
+
+    def function(self, name: str) -> Any:
+        """A function of the runtime."""
+        return tvm.get_global_func(name)
+
+
+class There:
+    """A session with a device, which the device ends after so many seconds."""
+
+    def __init__(self, address: Address, session_seconds: int) -> None:
+        rpc = import_module("tvm.rpc")
+        tracker = rpc.connect_tracker(address.host, address.port)
+        self._session = tracker.request(
+            address.key, priority=PRIORITY, session_timeout=session_seconds, max_retry=1
+        )
+        self.device = self._session.cpu(0)
+
+    def load(self, library: Path) -> Any:
+        """Upload a library and load it."""
+        self._session.upload(str(library))
+        return self._session.load_module(library.name)
+
+    def function(self, name: str) -> Any:
+        """A function of the device's runtime."""
+        return self._session.get_function(name)
+
+
+def place_of(device: str, session_seconds: int) -> Place:
+    """The place that is named; whatever TVM raises if it cannot be had."""
+    if device == LOCAL:
+        return Here()
+    return There(Address.parse(device), session_seconds)
