@@ -174,6 +174,7 @@ class DevicePool:
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._free: queue.Queue[Device | None] = queue.Queue()
         self._left = len(devices)
+        self._last: DeviceLostError | None = None
         for device in devices:
             self._free.put(device)
 
@@ -198,8 +199,8 @@ class DevicePool:
             if device is None:
                 self._free.put(None)
                 raise WorkFailedError(
-                    "no device is left; what was measured is kept: run the same command again when"
-                    " one is back"
+                    f"no device is left ({self._last}); what was measured is kept: run the same"
+                    " command again when one is back"
                 )
             try:
                 seconds = work(device)
@@ -216,6 +217,7 @@ class DevicePool:
 
     def _leave_out(self, device: Device, error: DeviceLostError) -> None:
         self._left -= 1
+        self._last = error
         device.stop()
         self._news.put(f"left out: {error}")
         if not self._left:
