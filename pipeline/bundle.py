@@ -33,10 +33,11 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Verification:
-    """How the outputs here compare with PyTorch's, and with those of this bundle when made."""
+    """How the outputs compare with PyTorch's, and with those of this bundle when it was made,
+    if it ran there."""
 
     torch: Agreement
-    compiled: Agreement
+    compiled: Agreement | None
 
 
 def read_bundle(folder: Path) -> Bundle:
