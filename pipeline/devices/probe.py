@@ -8,6 +8,7 @@ needs others is refused before it is loaded. It is loaded first and has no vecto
 """
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,18 @@ import numpy as np
 import tvm
 from tvm.script import tirx as T
 
+from pipeline.devices.address import RpcAddress
+from pipeline.devices.deadline import within
 from pipeline.devices.facts import Facts, read_facts
 from pipeline.devices.hwcap import WORDS, features_of
-from pipeline.devices.session import Session
+from pipeline.devices.session import Session, connect
 from pipeline.errors import RequestError, WorkFailedError
 from pipeline.linker import linker_for
 from pipeline.processor import linux_names
 from pipeline.targets import Target
 
+# A board may take seconds to begin a session, and a phone to wake up.
+SECONDS = 60.0
 SIZE = 64
 SEED = 11
 
@@ -36,6 +41,27 @@ class Probe:
     features: frozenset[str] | None
 
 
+def examine(
+    address: RpcAddress, target: Target, needed: Sequence[str] = (), seconds: float = SECONDS
+) -> Probe:
+    """Probe any device of that key, which must have the `needed` features of /proc/cpuinfo too.
+
+    The errors of `connect` and of `probe`; WorkFailedError if it does not end in that time.
+    """
+    what = f"the probe of {address}"
+    return within(seconds, what, _examine, address, target, tuple(needed), seconds)
+
+
+def _examine(
+    address: RpcAddress, target: Target, needed: tuple[str, ...], seconds: float
+) -> Probe:
+    with connect(address, seconds, wait=seconds / 2) as session:
+        found = probe(session, target)
+        if found.features is not None:
+            require_features(session, found.features, needed)
+        return found
+
+
 def probe(session: Session, target: Target) -> Probe:
     """RequestError if it is no device for the target; WorkFailedError if it computes nonsense."""
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as folder:
@@ -43,13 +69,13 @@ def probe(session: Session, target: Target) -> Probe:
         if features is not None:
             require_features(session, features, linux_names(target.architecture, target.features))
         library = Path(folder) / "probe.so"
-        _link(multiply_add(), target, library)
+        link(multiply_add(), target, library)
         _require_right(session, library, target)
     return Probe(read_facts(session, target.architecture), features)
 
 
 def require_features(
-    session: Session, present: frozenset[str], needed: list[str] | tuple[str, ...]
+    session: Session, present: frozenset[str], needed: Sequence[str]
 ) -> None:
     """RequestError if the CPU of the device lacks something."""
     missing = sorted(set(needed) - present)
@@ -64,7 +90,7 @@ def _features(session: Session, target: Target, folder: Path) -> frozenset[str] 
     if target.android or target.architecture == "x86_64":
         return None
     path = folder / "capabilities.so"
-    _link(capabilities(), target, path)
+    link(capabilities(), target, path)
     words = np.zeros(len(WORDS), "int64")
     try:
         (found,) = session.upload(path).run("capabilities", [words])
@@ -87,12 +113,13 @@ def _require_right(session: Session, library: Path, target: Target) -> None:
 
 def _unfit(session: Session, target: Target, error: WorkFailedError) -> RequestError:
     return RequestError(
-        f"{session.address} does not run code for {target.name} ({target.triple}): {error}; "
-        f"is it another architecture, or its TVM not {tvm.__version__}?"
+        f"{error}; it does not run code for {target.name} ({target.triple}): is it another "
+        f"architecture, or its TVM not {tvm.__version__}?"
     )
 
 
-def _link(module: tvm.IRModule, target: Target, path: Path) -> None:
+def link(module: tvm.IRModule, target: Target, path: Path) -> None:
+    """Compile a module to a library for a target."""
     linker = linker_for(target)
     tvm.compile(module, target=target.tvm).export_library(str(path), fcompile=linker.link)
 
