@@ -10,6 +10,7 @@ from pipeline.commands.bench import bench
 from pipeline.commands.compile import compile_
 from pipeline.commands.doctor import doctor
 from pipeline.commands.models import models
+from pipeline.commands.rpc import rpc
 from pipeline.commands.targets import targets
 from pipeline.commands.tune import tune
 from pipeline.commands.verify import verify
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)
+app.add_typer(rpc, name="rpc")
 
 
 def main() -> None:

@@ -11,8 +11,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from pipeline.check import Agreement, Array, compare, require_agreement
+from pipeline.devices.address import parse_device
 from pipeline.engines.process import EngineProcess
-from pipeline.engines.registry import OURS
+from pipeline.engines.registry import OURS, REMOTE
 from pipeline.errors import RequestError
 from pipeline.manifest import CHECK, LIBRARY, Manifest, file_digest, read_manifest, way_out
 from pipeline.processor import require_machine
@@ -33,10 +34,11 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Verification:
-    """How the outputs here compare with PyTorch's, and with those of this bundle when made."""
+    """How the outputs compare with PyTorch's, and with those of this bundle when it was made,
+    if it ran there."""
 
     torch: Agreement
-    compiled: Agreement
+    compiled: Agreement | None
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -54,18 +56,27 @@ def read_bundle(folder: Path) -> Bundle:
 
 def verify(bundle: Bundle, device: str = "local") -> Verification:
     """Run the stored example and compare; WorkFailedError if the output is wrong."""
-    if device != "local":
-        raise RequestError(f"unknown device {device!r}; bundles can be checked on: local")
-    target = bundle.manifest.target
-    require_machine(target.architecture, target.features)
+    address, target, kind = parse_device(device), bundle.manifest.target, OURS
+    source = {"bundle": str(bundle.folder.resolve())}
+    if address is None:
+        require_machine(target.architecture, target.features)
+    else:
+        # The compiler that the probe needs takes seconds to import.
+        from pipeline.devices.remote import require_device
+
+        require_device(address, target)
+        kind = REMOTE
+        source |= {"device": device, "cores": "big"}
     stored = _stored(bundle)
-    with EngineProcess(OURS, threads=1) as process:
-        process.load({"bundle": str(bundle.folder.resolve())}, stored["input"])
+    with EngineProcess(kind, threads=1) as process:
+        process.load(source, stored["input"])
         output = process.output(stored["input"])
+    before = stored.get("ours")
     verification = Verification(
-        compare([output], [stored["torch"]]), compare([output], [stored["ours"]])
+        compare([output], [stored["torch"]]),
+        None if before is None else compare([output], [before]),
     )
-    require_agreement(verification.torch, str(bundle.folder))
+    require_agreement(verification.torch, str(bundle.folder), target.dtype)
     return verification
 
 

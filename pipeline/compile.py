@@ -7,7 +7,7 @@ from pipeline.build import build
 from pipeline.bundle import Bundle
 from pipeline.export import export
 from pipeline.folders import check_place
-from pipeline.linker import require_linker
+from pipeline.linker import linker_for
 from pipeline.measure import Progress
 from pipeline.models import InputSpec, Model, load
 from pipeline.provenance import describe_weights
@@ -17,7 +17,10 @@ from pipeline.targets import target_named
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a bundle is made of: the model, its weights, the target, and the folder of records."""
+    """What a bundle is made of: the model, its weights, the target, and the folder of records.
+
+    `linker` is a C compiler to link with, where it should not be the one that is found.
+    """
 
     model: str
     target: str
@@ -25,6 +28,9 @@ class Recipe:
     spec: InputSpec = InputSpec()  # noqa: RUF009 - frozen
     weights: Path | None = None
     seed: int = 0
+    system: str = "linux"
+    dtype: str = "float32"
+    linker: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,8 @@ def compile_bundle(
 ) -> Compiled:
     """Make the bundle at `folder`; what is wrong with the request is found before it is built."""
     check_place(folder)
-    require_linker()
-    target = target_named(recipe.target)
+    target = target_named(recipe.target, recipe.system, recipe.dtype)
+    linker = linker_for(target, recipe.linker)
     records = read_records(recipe.logs, target.family)
     progress(f"{recipe.model}: loading")
     model = load(recipe.model, recipe.spec, recipe.weights, recipe.seed)
@@ -52,4 +58,4 @@ def compile_bundle(
     built = build(model, target, records, dump)
     progress(f"{recipe.model}: linking and checking")
     weights = describe_weights(recipe.weights, recipe.seed)
-    return Compiled(export(built, model, target, folder, weights), model)
+    return Compiled(export(built, model, target, folder, weights, linker), model)

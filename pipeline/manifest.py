@@ -26,13 +26,16 @@ class TensorSpec(Record):
 
 
 class TargetSpec(Record):
-    """What the code was compiled for; `features` are those of /proc/cpuinfo that it may use."""
+    """What the code was compiled for; `features` are those of /proc/cpuinfo that it may use,
+    and `cores` the ARM cores by name that have them."""
 
     name: str
     triple: str
     architecture: str
     cpu: str
     features: list[str]
+    cores: tuple[str, ...] = ()
+    dtype: str = "float32"
 
 
 class WeightsSpec(Record):
@@ -58,7 +61,8 @@ class Manifest(Record):
     """All that is known of a bundle; sizes and counts are for one inference of `batch` images.
 
     `macs` are those of one image. `peak_activation_bytes` is all memory that is held for
-    activations during an inference, the image left out.
+    activations during an inference, the image left out; it and the error are not known of a
+    library that the machine which made it could not run.
     """
 
     kind: Literal["shufflenet-tvm bundle"] = "shufflenet-tvm bundle"
@@ -72,8 +76,8 @@ class Manifest(Record):
     macs: int
     parameters: int
     library_bytes: int
-    peak_activation_bytes: int
-    max_relative_error: float
+    peak_activation_bytes: int | None
+    max_relative_error: float | None
     records: str
     kernels: list[KernelEntry]
     files: dict[str, str]

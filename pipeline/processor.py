@@ -12,10 +12,20 @@ from pipeline.errors import RequestError
 
 CPUINFO = Path("/proc/cpuinfo")
 # The line of the features, by architecture.
-FEATURE_LINES = {"x86_64": "flags", "aarch64": "Features"}
-ARCHITECTURES = {"arm64": "aarch64", "amd64": "x86_64"}
+FEATURE_LINES = {"x86_64": "flags", "aarch64": "Features", "armv7a": "Features"}
+ARCHITECTURES = {"arm64": "aarch64", "amd64": "x86_64", "armv7l": "armv7a", "armv8l": "armv7a"}
 # Linux's names where they are not those of the compiler.
-LINUX_NAMES = {"neon": "asimd"}
+LINUX_NAMES = {
+    "aarch64": {
+        "neon": "asimd",
+        "fullfp16": "asimdhp",
+        "dotprod": "asimddp",
+        "lse": "atomics",
+        "rdm": "asimdrdm",
+        "rcpc": "lrcpc",
+    },
+    "armv7a": {"vfp4": "vfpv4"},
+}
 
 
 def architecture(name: str = "") -> str:
@@ -42,7 +52,13 @@ def needed_features(stated: Sequence[str], compiler: Iterable[str]) -> list[str]
     """
     spelt = {_plain(name) for name in compiler}
     used = {name for name in features() if _plain(name) in spelt}
-    return sorted(used | {LINUX_NAMES.get(name, name) for name in stated})
+    return sorted(used | set(linux_names(architecture(), stated)))
+
+
+def linux_names(kind: str, compiler: Iterable[str]) -> list[str]:
+    """The names of features in /proc/cpuinfo of an architecture."""
+    names = LINUX_NAMES.get(kind, {})
+    return sorted({names.get(name, name) for name in compiler})
 
 
 def require_machine(architecture_needed: str, features_needed: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -9,24 +10,34 @@ from tvm.target import codegen
 
 from pipeline.build import Built
 from pipeline.manifest import KernelEntry, TargetSpec, WeightsSpec, file_digest
-from pipeline.processor import architecture, needed_features
+from pipeline.processor import architecture, linux_names, needed_features
 from pipeline.targets import Target
+from pipeline.targets.arm import cores_with
 from schedules.cpu.border import Border
 
 PACKAGES = ("apache-tvm", "apache-tvm-ffi", "torch")
 OWN_PACKAGE = "shufflenet-tvm"
 
 
-def describe_target(target: Target) -> TargetSpec:
-    """The target, with all features of this machine's kind of CPU that the compiler may use."""
-    own = architecture(target.triple.split("-")[0])
-    compiler = codegen.llvm_get_cpu_features(target.tvm) if own == architecture() else ()
+def describe_target(target: Target, used: Sequence[str] = ()) -> TargetSpec:
+    """The target, with the features of the CPU that its code needs.
+
+    Of ARM code these are the features that it was seen to use (`used`), of other code all those of
+    this machine's kind of CPU that the compiler may use.
+    """
+    own = architecture(target.architecture)
+    if used:
+        features = linux_names(own, used)
+    else:
+        features = needed_features(target.features, codegen.llvm_get_cpu_features(target.tvm))
     return TargetSpec(
         name=target.name,
         triple=target.triple,
         architecture=own,
         cpu=target.cpu,
-        features=needed_features(target.features, compiler),
+        features=features,
+        cores=tuple(cores_with(target.architecture, used)) if used else (),
+        dtype=target.dtype,
     )
 
 

@@ -10,8 +10,8 @@ from pipeline.manifest import Manifest
 from pipeline.models import names as model_names
 from pipeline.models.paper import FIGURES
 from pipeline.results import Sources
+from pipeline.targets import Target, target_named
 from pipeline.targets import names as target_names
-from pipeline.targets import target_named
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:
@@ -36,11 +36,23 @@ def describe_models() -> list[dict[str, Any]]:
 
 
 def describe_targets() -> list[dict[str, Any]]:
-    """Every target with the file of its tuning records."""
-    return [
-        {"target": one.name, "triple": one.triple, "cpu": one.cpu, "records": one.family}
-        for one in map(target_named, target_names())
-    ]
+    """Every target with what is known of it, and the file of its tuning records."""
+    return [_describe_target(target_named(name)) for name in target_names()]
+
+
+def _describe_target(target: Target) -> dict[str, Any]:
+    machine = target.machine
+    return {
+        "target": target.name,
+        "triple": target.triple,
+        "cpu": target.cpu,
+        "vector": f"{machine.registers} x {32 * machine.lanes} bit",
+        "fma_per_cycle": machine.fma_lanes,
+        "l1_kb": machine.l1_bytes // 1024,
+        "l2_kb": machine.l2_bytes // 1024,
+        "float16": "yes" if target.has_half else "no",
+        "records": target.family,
+    }
 
 
 def describe_findings(findings: Iterable[Finding]) -> list[dict[str, Any]]:
@@ -56,8 +68,16 @@ def compiled_line(folder: object, manifest: Manifest) -> str:
     return (
         f"{folder}: {manifest.model}, {manifest.library_bytes / 1e6:.1f} MB; kernel calls by "
         f"schedule: {sources_text(manifest.schedule_sources)}; "
-        f"differs from PyTorch by {manifest.max_relative_error:.0e}"
+        f"{_checked(manifest)}"
     )
+
+
+def _checked(manifest: Manifest) -> str:
+    """What is known of the output; code for another machine was not run."""
+    if manifest.max_relative_error is None:
+        runs_on = ", ".join(manifest.target.cores) or manifest.target.architecture
+        return f"not run here; runs on {runs_on}; try it with: shufflenet-tvm verify --device"
+    return f"differs from PyTorch by {manifest.max_relative_error:.0e}"
 
 
 def sources_text(sources: Sources) -> str:

@@ -15,13 +15,18 @@ def compile_(
     classes: a.Classes = 1000,
     seed: a.Seed = 0,
     logs: a.Logs = None,
+    system: a.System = "linux",
+    dtype: a.Dtype = "float32",
+    linker: a.Linker = None,
     dump_ir: a.DumpIr = None,
 ) -> None:
     """Compile a model to a bundle: a folder that TVM's runtime alone can run.
 
     \b
     shufflenet-tvm compile shufflenet-1.0x-g3 --out bundle
+    shufflenet-tvm compile shufflenet-1.0x-g3 --target cortex-a76 --os android --out phone
     shufflenet-tvm compile mobilenet-0.5 --input-size 160x160 --weights mine.pth --out bundle
     """
-    recipe = recipe_of(model, target, logs, (input_size, batch, classes), weights, seed)
+    shape = (input_size, batch, classes)
+    recipe = recipe_of(model, target, logs, shape, weights, seed, system, dtype, linker)
     compile_recipe(recipe, out, options.dump_folder(dump_ir))

@@ -17,6 +17,9 @@ def recipe_of(
     shape: tuple[str, int, int],
     weights: Path | None,
     seed: int,
+    system: str = "linux",
+    dtype: str = "float32",
+    linker: Path | None = None,
 ) -> "Recipe":
     """What is asked for; only its spelling is checked here."""
     size, batch, classes = shape
@@ -25,7 +28,8 @@ def recipe_of(
     from pipeline.models import InputSpec
 
     spec = InputSpec(height, width, batch, classes)
-    return Recipe(model, target, logs or options.default_logs(), spec, weights, seed)
+    records = logs or options.default_logs()
+    return Recipe(model, target, records, spec, weights, seed, system, dtype, linker)
 
 
 def compile_recipe(recipe: "Recipe", out: Path, dump: Path | None = None) -> None:

@@ -18,5 +18,7 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
 
     if as_json:
         print(json.dumps(rows, indent=1))
+    elif not rows:
+        output.print("none")
     else:
         output.print(table_of(rows))

@@ -13,7 +13,7 @@ def verify(bundle: a.BundleFolder, device: a.Device = "local") -> None:
     from pipeline.bundle import verify as check
 
     found = check(read_bundle(bundle), device)
-    print(
-        f"{bundle}: good; differs from PyTorch by {found.torch.max_relative_error:.0e}, "
-        f"from its output when compiled by {found.compiled.max_relative_error:.0e}"
-    )
+    line = f"{bundle}: good; differs from PyTorch by {found.torch.max_relative_error:.0e}"
+    if found.compiled is not None:
+        line += f", from its output when compiled by {found.compiled.max_relative_error:.0e}"
+    print(line)

@@ -30,6 +30,7 @@ class EngineKind:
 
 WORKERS = "pipeline.engines"
 OURS = EngineKind("shufflenet-tvm", f"{WORKERS}.ours_worker", Reads.BUNDLE)
+REMOTE = EngineKind("shufflenet-tvm", f"{WORKERS}.device_worker", Reads.BUNDLE)
 PEAK = EngineKind("fma-peak", f"{WORKERS}.peak_worker", Reads.PEAK)
 TORCH = EngineKind("torch", f"{WORKERS}.torch_worker", Reads.MODEL)
 ONNXRUNTIME = ("onnxruntime==1.32.0",)

@@ -2,16 +2,19 @@
 
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 from tvm.target import codegen
 
 from pipeline.errors import RequestError
+from pipeline.targets.arm import core_of
 from pipeline.targets.target import Target
 from schedules.machine import Machine
 
 KB = 1024
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def host() -> Target:
@@ -42,17 +45,32 @@ def _x86(cpu: str, flags: set[str], cores: int) -> Target:
 
 
 def _aarch64(cpu: str, cores: int) -> Target:
+    """With big and little cores, the fastest kind there is: it is where the work runs."""
     l1, l2 = _cache_bytes(1, 64 * KB), _cache_bytes(2, 512 * KB)
-    machine = Machine("neon", 4, 32, 8, 8, l1, l2, cores)
-    return Target("host", "aarch64-linux-gnu", cpu, ("neon",), machine)
+    fields = _cpu_fields("CPU implementer"), _cpu_fields("CPU part")
+    numbers = {(int(i, 16), int(p, 16)) for i, p in zip(*fields, strict=True)}
+    found = [core for core in (core_of(*number) for number in numbers) if core is not None]
+    half = "fphp" in _cpu_flags("Features") and "asimdhp" in _cpu_flags("Features")
+    features = ("neon", "fullfp16") if half else ("neon",)
+    if not found:
+        machine = Machine("neon", 4, 32, 8, 8, l1, l2, cores)
+        return Target("host", "aarch64-linux-gnu", cpu, features, machine, has_half=half)
+    core = max(found, key=lambda one: (one.fma_lanes, one.load_lanes, one.name))
+    machine = replace(core.machine, l1_bytes=l1, l2_bytes=l2, cores=cores)
+    return Target(
+        "host", "aarch64-linux-gnu", core.cpu or core.name, features, machine, core.attributes, half
+    )
 
 
 def _cpu_flags(key: str) -> list[str]:
     """The features of the first CPU as Linux lists them."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith(key):
-            return line.partition(":")[2].split()
-    return []
+    return next((value.split() for value in _cpu_fields(key)), [])
+
+
+def _cpu_fields(key: str) -> list[str]:
+    """A field of every CPU as Linux lists them."""
+    lines = [line.partition(":") for line in CPUINFO.read_text().splitlines()]
+    return [value.strip() for name, _, value in lines if name.strip() == key]
 
 
 def _cache_bytes(level: int, otherwise: int) -> int:
