@@ -19,7 +19,9 @@ Dtype = Annotated[str, typer.Option(metavar="T", help="Arithmetic: float32 or fl
 Linker = Annotated[
     Path | None, typer.Option(metavar="CC", help="A C compiler to link with, as of an NDK.")
 ]
-Device = Annotated[str, typer.Option(metavar="D", help="Where to run: local, or rpc://HOST:PORT/KEY.")]
+Device = Annotated[
+    str, typer.Option(metavar="D", help="Where to run: local, or rpc://HOST:PORT/KEY.")
+]
 Size = Annotated[str, typer.Option(metavar="HxW", help="Height and width of the image.")]
 Batch = Annotated[int, typer.Option(metavar="N", help="Images in one inference.")]
 Weights = Annotated[

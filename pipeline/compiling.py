@@ -5,6 +5,7 @@ from pathlib import Path
 import tvm
 from tvm.tirx import PrimFunc
 
+from pipeline.linker import linker_for
 from pipeline.targets import Target
 
 # The schedules ask for narrower last tiles, which the compiler makes only under this option.
@@ -17,7 +18,7 @@ def compiling() -> tvm.transform.PassContext:
 
 
 def export_function(function: PrimFunc, target: Target, path: Path) -> None:
-    """Compile a function into a library."""
+    """Compile a function into a library; RequestError if nothing links for the target."""
     with compiling():
         library = tvm.compile(function, target=target.tvm)
-    library.export_library(str(path))
+    library.export_library(str(path), fcompile=linker_for(target).link)

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.devices.address import parse_device
 from pipeline.errors import RequestError
-from pipeline.tune.address import LOCAL, Address
 
 LONGEST_SECONDS = 3600
 UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -77,8 +77,7 @@ def devices(text: str) -> tuple[str, ...]:
     """Where to measure, from "local" or addresses with commas between them."""
     words = tuple(word.strip() for word in text.split(","))
     for word in words:
-        if word != LOCAL:
-            Address.parse(word)
+        parse_device(word)
     return words
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline.build import Lowered
+from pipeline.devices.address import LOCAL
 from pipeline.errors import RequestError
 from pipeline.targets import Target
 from pipeline.tasks import tasks_of
-from pipeline.tune.address import LOCAL
 from pipeline.tune.bench import Equipment, equipped
 from pipeline.tune.budget import Budget
 from pipeline.tune.conditions import conditions

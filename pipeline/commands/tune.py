@@ -21,6 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="With --status, for a progr
 def tune(
     names: Names = None,
     target: a.TargetName = "host",
+    system: a.System = "linux",
     trials: a.Trials = None,
     time: a.Time = None,
     until_plateau: Plateau = False,
@@ -43,6 +44,7 @@ def tune(
     \b
     shufflenet-tvm tune shufflenet-1.0x-g3 --time 20m --out bundle
     shufflenet-tvm tune shufflenet-1.0x-g3 mobilenet-1.0 --trials 64 --logs mine
+    shufflenet-tvm tune shufflenet-1.0x-g3 --target cortex-a76 --device rpc://127.0.0.1:9190/pi
     shufflenet-tvm tune --status
     """
     if status:
@@ -55,7 +57,8 @@ def tune(
             "name a model to tune, or ask for --status; names: shufflenet-tvm models"
         )
     recipes = [
-        recipe_of(name, target, logs, (input_size, batch, classes), weights, seed) for name in names
+        recipe_of(name, target, logs, (input_size, batch, classes), weights, seed, system)
+        for name in names
     ]
     limits = options.trials(trials), options.duration(time), until_plateau
     devices = options.devices(device)

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.devices.address import LOCAL
 from pipeline.targets import Target
-from pipeline.tune.address import LOCAL
 from pipeline.tune.devices import Deadlines, Device, DevicePool
 from pipeline.tune.workshop import Workshop
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import schedules
 from pipeline.compiling import OPTIONS
+from pipeline.devices.address import LOCAL
 from pipeline.environment import cpu_name
 from pipeline.records import canonical
 from pipeline.targets import Target
-
-LOCAL = "local"
 
 
 def conditions(target: Target, device: str = LOCAL) -> dict[str, Any]:

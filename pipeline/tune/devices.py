@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.devices.address import LOCAL
 from pipeline.errors import WorkFailedError
 from pipeline.targets import Target
-from pipeline.tune.address import LOCAL
 from pipeline.tune.child import Child, ChildDiedError, ChildError, ChildHungError
 from pipeline.tune.worker import mean
 

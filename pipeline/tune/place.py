@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 import tvm
 
-from pipeline.tune.address import LOCAL, Address
+from pipeline.devices.address import RpcAddress, parse_device
 
-PRIORITY = 1
+# Until a device that others use is free.
+WAIT_SECONDS = 20.0
 
 
 class Place(Protocol):
@@ -44,11 +45,11 @@ class Here:
 class There:
     """A session with a device, which the device ends after so many seconds."""
 
-    def __init__(self, address: Address, session_seconds: int) -> None:
-        rpc = import_module("tvm.rpc")
-        tracker = rpc.connect_tracker(address.host, address.port)
-        self._session = tracker.request(
-            address.key, priority=PRIORITY, session_timeout=session_seconds, max_retry=1
+    def __init__(self, address: RpcAddress, session_seconds: int) -> None:
+        rpc, tracker = import_module("tvm.rpc"), import_module("pipeline.devices.tracker")
+        ticket = tracker.request(address, WAIT_SECONDS)
+        self._session = rpc.connect(
+            ticket.host, ticket.port, ticket.word, session_timeout=session_seconds
         )
         self.device = self._session.cpu(0)
 
@@ -64,6 +65,5 @@ class There:
 
 def place_of(device: str, session_seconds: int) -> Place:
     """The place that is named; whatever TVM raises if it cannot be had."""
-    if device == LOCAL:
-        return Here()
-    return There(Address.parse(device), session_seconds)
+    address = parse_device(device)
+    return Here() if address is None else There(address, session_seconds)

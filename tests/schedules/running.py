@@ -5,7 +5,7 @@ import tvm
 from numpy.typing import NDArray
 from tvm.tirx import PrimFunc
 
-from pipeline.build import compiling
+from pipeline.compiling import compiling
 from pipeline.targets import host
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
