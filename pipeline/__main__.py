@@ -9,6 +9,7 @@ import typer
 from pipeline.commands.bench import bench
 from pipeline.commands.compile import compile_
 from pipeline.commands.doctor import doctor
+from pipeline.commands.logs import logs
 from pipeline.commands.models import models
 from pipeline.commands.rpc import rpc
 from pipeline.commands.targets import targets
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 for name, command in COMMANDS.items():
     app.command(name)(command)
 app.add_typer(rpc, name="rpc")
+app.add_typer(logs, name="logs")
 
 
 def main() -> None:

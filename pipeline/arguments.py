@@ -45,6 +45,9 @@ Seconds = Annotated[float, typer.Option(metavar="S", help="To measure one model 
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write every sample there.")
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse kernels whose numbers are not tuned.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For a program.")]
 Trials = Annotated[int | None, typer.Option(metavar="N", help="Candidates of a task, at most.")]
 Time = Annotated[str | None, typer.Option(metavar="20m", help="For all tasks, as 90s, 20m or 2h.")]

@@ -10,10 +10,11 @@ from pathlib import Path
 from pipeline.bundle import Bundle, read_bundle
 from pipeline.compile import Recipe, compile_bundle
 from pipeline.contest import Conditions, Contest, contest
+from pipeline.coverage import coverage_text, require_tuned, untuned_lines
 from pipeline.engines.registry import peers_named
 from pipeline.environment import describe_environment
 from pipeline.errors import RequestError
-from pipeline.manifest import MANIFEST, file_digest
+from pipeline.manifest import MANIFEST, file_digest, read_manifest
 from pipeline.measure import Progress
 from pipeline.models import InputSpec, Model, load, names
 from pipeline.peers import peers_folder
@@ -21,7 +22,6 @@ from pipeline.processor import require_machine
 from pipeline.results import Environment, ResultFile
 from pipeline.runner import Plan
 from pipeline.subject import Subject
-from pipeline.tables import sources_text
 from pipeline.targets import Target, target_named
 
 # Vectors that accumulate, by the registers there are: the rest hold the factor and give leeway.
@@ -64,7 +64,12 @@ def bench(
             for number, recipe in enumerate(recipes)
         ]
         for subject in subjects:
-            observer.note(f"{subject.model.name}: kernel calls by schedule: {_sources(subject)}")
+            kernels = read_manifest(subject.bundle).kernels
+            observer.note(
+                f"{subject.model.name}: kernel calls by schedule: {coverage_text(kernels)}"
+            )
+            for line in untuned_lines(kernels):
+                observer.note(f"  {line}")
         contests: dict[int, list[Contest]] = {count: [] for count in threads}
         for count in threads:
             for subject in subjects:
@@ -85,6 +90,8 @@ def _check(recipe: Recipe) -> None:
     if _is_bundle(recipe):
         manifest = read_bundle(Path(recipe.model)).manifest
         require_machine(manifest.target.architecture, manifest.target.features)
+        if recipe.strict:
+            require_tuned(manifest.kernels, manifest.model, manifest.target.name)
     elif recipe.model not in names():
         load(recipe.model)
 
@@ -118,11 +125,6 @@ def subject_of(bundle: Bundle, model: Model, target: Target, weights: Path | Non
         schedule_sources=manifest.schedule_sources,
         peak_activation_bytes=manifest.peak_activation_bytes,
     )
-
-
-def _sources(subject: Subject) -> str:
-    sources = subject.schedule_sources
-    return sources_text(sources) if sources else "unknown"
 
 
 def _model_of(bundle: Bundle, recipe: Recipe) -> Model:

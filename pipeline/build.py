@@ -4,6 +4,7 @@ Each kernel takes its tiles from the tuning records if they have all of them, an
 the hand tiles of the machine record; `Built` says which.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +27,7 @@ from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
 from pipeline.records import Records
 from pipeline.targets import Target
 from schedules.cpu.border import Border
-from schedules.cpu.kernel import Kernel, scheduled
+from schedules.cpu.kernel import Kernel, Stage, scheduled
 from schedules.cpu.operators import operator
 from schedules.cpu.tiles import KernelTile, hand_tile, strips
 
@@ -49,10 +50,15 @@ class Lowered:
 
 @dataclass(frozen=True)
 class Served:
-    """The tiles of a kernel and where they are from."""
+    """The tiles of a kernel and where they are from; `refused` says why a record was not used.
+
+    `seconds` are the recorded time of a call, if there is one.
+    """
 
     tile: KernelTile
     source: Source
+    refused: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,17 +106,42 @@ def build(model: Model, target: Target, records: Records, dump: Path | None = No
 
 
 def serve(kernel: Kernel, target: Target, records: Records) -> Served:
-    """The tiles of a kernel: tuned if there is a record for each of its stages, else by hand."""
-    hand = hand_tile(kernel, target.machine)
-    rows, merged = records.strips(kernel) or strips(kernel, target.machine)
+    """The tiles of a kernel: tuned if there is a record for each of its stages, else by hand.
+
+    A record that does not fit the schedules or the machine is refused. Tuned stages in strips by
+    hand count as made by hand.
+    """
+    hand, cut = hand_tile(kernel, target.machine), records.strips(kernel)
+    if cut is not None and not _is_cut(kernel, *cut):
+        return Served(hand, "hand", f"strips {cut} do not fit")
+    rows, merged = cut or strips(kernel, target.machine)
     stages = []
     for stage, by_hand in zip(kernel.stages, hand.stages, strict=True):
         fields = records.stage(stage.work)
         if fields is None and not isinstance(stage.work, Border):
             return Served(hand, "hand")
+        if fields is not None and not _fits(stage, fields, target):
+            return Served(hand, "hand", f"tile {fields} does not fit")
         tile = operator(stage.work).Tile
         stages.append(tile(**{**(fields or vars(by_hand)), "strip_rows": rows}))
-    return Served(KernelTile(rows, merged, tuple(stages)), "tuned")
+    tile = KernelTile(rows, merged, tuple(stages))
+    return Served(tile, "tuned" if cut else "hand", seconds=records.seconds(kernel))
+
+
+def _is_cut(kernel: Kernel, rows: Any, merged: Any) -> bool:
+    highest = int(kernel.stages[-1].work.target.rows)
+    return type(rows) is int and 1 <= rows <= highest and type(merged) is bool
+
+
+def _fits(stage: Stage, fields: dict[str, Any], target: Target) -> bool:
+    """Whether a tile is one of those that the schedule makes on that machine."""
+    module = operator(stage.work)
+    names = [field.name for field in dataclasses.fields(module.Tile)][1:]
+    if sorted(fields) != sorted(names):
+        return False
+    return tuple(fields[name] for name in names) in module.tiles_that_fit(
+        stage.work, target.machine
+    )
 
 
 def apply(kernel: Kernel, tile: KernelTile) -> PrimFunc:

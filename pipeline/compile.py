@@ -5,12 +5,13 @@ from pathlib import Path
 
 from pipeline.build import build
 from pipeline.bundle import Bundle
+from pipeline.coverage import require_tuned
 from pipeline.export import export
 from pipeline.folders import check_place
 from pipeline.linker import linker_for
 from pipeline.measure import Progress
 from pipeline.models import InputSpec, Model, load
-from pipeline.provenance import describe_weights
+from pipeline.provenance import describe_kernels, describe_weights
 from pipeline.records import read_records
 from pipeline.targets import target_named
 
@@ -19,7 +20,8 @@ from pipeline.targets import target_named
 class Recipe:
     """What a bundle is made of: the model, its weights, the target, and the folder of records.
 
-    `linker` is a C compiler to link with, where it should not be the one that is found.
+    `linker` is a C compiler to link with, where it should not be the one that is found; `strict`
+    refuses kernels that are not tuned.
     """
 
     model: str
@@ -31,6 +33,7 @@ class Recipe:
     system: str = "linux"
     dtype: str = "float32"
     linker: Path | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,13 @@ def compile_bundle(
     records = read_records(recipe.logs, target.family)
     progress(f"{recipe.model}: loading")
     model = load(recipe.model, recipe.spec, recipe.weights, recipe.seed)
-    progress(f"{recipe.model}: compiling, with {len(records.by_key)} tuning records")
+    progress(
+        f"{recipe.model}: compiling, with {len(records.by_key)} tuning records"
+        + (f", {len(records.outdated)} of another TVM left out" if records.outdated else "")
+    )
     built = build(model, target, records, dump)
+    if recipe.strict:
+        require_tuned(describe_kernels(built), recipe.model, recipe.target)
     progress(f"{recipe.model}: linking and checking")
     weights = describe_weights(recipe.weights, recipe.seed)
     return Compiled(export(built, model, target, folder, weights, linker), model)

@@ -47,7 +47,10 @@ class WeightsSpec(Record):
 
 
 class KernelEntry(Record):
-    """A function of the library: how often an inference calls it, and the tile it was given."""
+    """A function of the library: how often an inference calls it, and the tile it was given.
+
+    `seconds` are the recorded time of a call; `refused` says why a record was not used.
+    """
 
     function: str
     calls: int
@@ -55,6 +58,8 @@ class KernelEntry(Record):
     strip_rows: int
     merged: bool
     stages: list[dict[str, Any]]
+    seconds: float | None = None
+    refused: str | None = None
 
 
 class Manifest(Record):

@@ -58,6 +58,8 @@ def describe_kernels(built: Built) -> list[KernelEntry]:
             source=served.source,
             strip_rows=served.tile.strip_rows,
             merged=served.tile.merged,
+            seconds=served.seconds,
+            refused=served.refused,
             stages=[
                 {"operator": type(stage.work).__name__, **dataclasses.asdict(tile)}
                 for stage, tile in zip(kernel.stages, served.tile.stages, strict=True)

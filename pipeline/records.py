@@ -70,6 +70,11 @@ class Records:
         record = self.by_key.get(canonical(describe_kernel(kernel)))
         return None if record is None else (record.tile["strip_rows"], record.tile["merged"])
 
+    def seconds(self, kernel: Kernel) -> float | None:
+        """The recorded time of a kernel: the geometric mean of one thread and all cores."""
+        record = self.by_key.get(canonical(describe_kernel(kernel)))
+        return None if record is None else record.seconds
+
 
 def describe_work(work: Work) -> dict[str, Any]:
     """An operator's workload as plain data."""

@@ -5,11 +5,11 @@ from typing import Any
 
 from rich.table import Table
 
+from pipeline.coverage import coverage_text
 from pipeline.doctor import Finding
 from pipeline.manifest import Manifest
 from pipeline.models import names as model_names
 from pipeline.models.paper import FIGURES
-from pipeline.results import Sources
 from pipeline.targets import Target, target_named
 from pipeline.targets import names as target_names
 
@@ -67,7 +67,7 @@ def compiled_line(folder: object, manifest: Manifest) -> str:
     """What a bundle is, in one line."""
     return (
         f"{folder}: {manifest.model}, {manifest.library_bytes / 1e6:.1f} MB; kernel calls by "
-        f"schedule: {sources_text(manifest.schedule_sources)}; "
+        f"schedule: {coverage_text(manifest.kernels)}; "
         f"{_checked(manifest)}"
     )
 
@@ -78,8 +78,3 @@ def _checked(manifest: Manifest) -> str:
         runs_on = ", ".join(manifest.target.cores) or manifest.target.architecture
         return f"not run here; runs on {runs_on}; try it with: shufflenet-tvm verify --device"
     return f"differs from PyTorch by {manifest.max_relative_error:.0e}"
-
-
-def sources_text(sources: Sources) -> str:
-    """How many calls each source of schedules serves."""
-    return f"{sources.tuned} tuned, {sources.hand} hand, {sources.default} default"

@@ -8,12 +8,9 @@ an interrupted run loses nothing and the same command goes on where it stopped.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from pipeline.build import Lowered
 from pipeline.devices.address import LOCAL
@@ -24,6 +21,7 @@ from pipeline.tune.bench import Equipment, equipped
 from pipeline.tune.budget import Budget
 from pipeline.tune.conditions import conditions
 from pipeline.tune.journal import Journal
+from pipeline.tune.lock import only_run
 from pipeline.tune.progress import Progress, Tally
 from pipeline.tune.session import Session, Summary
 
@@ -69,21 +67,3 @@ def tune(
         ):
             session = Session(target, logs, journal, bench, budget, options.seed, progress)
             return session.run(tasks_of(*lowered), options.request)
-
-
-@contextmanager
-def only_run(logs: Path, family: str) -> Iterator[None]:
-    """Keep every other run off the logs of the family; the system lets go of a killed run's."""
-    logs.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(logs / f"{family}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RequestError(
-            f"another run is tuning {family} in {logs}; wait for it, or name another folder by"
-            " --logs; to see how far it is: shufflenet-tvm tune --status"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

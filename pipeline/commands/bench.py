@@ -1,6 +1,7 @@
 """Measure models and engines."""
 
 import os
+from dataclasses import replace
 
 from pipeline import arguments as a
 from pipeline import options
@@ -22,6 +23,7 @@ def bench(
     classes: a.Classes = 1000,
     seed: a.Seed = 0,
     logs: a.Logs = None,
+    strict: a.Strict = False,
 ) -> None:
     """Measure models next to each other and next to other engines.
 
@@ -31,7 +33,10 @@ def bench(
     shufflenet-tvm bench shufflenet-0.5x-g3 --peers none --seconds 2
     """
     recipes = [
-        recipe_of(name, target, logs, (input_size, batch, classes), weights, seed)
+        replace(
+            recipe_of(name, target, logs, (input_size, batch, classes), weights, seed),
+            strict=strict,
+        )
         for name in subjects
     ]
     counts, path = options.thread_counts(threads), options.result_file(json_file)

@@ -1,5 +1,7 @@
 """Compile a model to a bundle."""
 
+from dataclasses import replace
+
 from pipeline import arguments as a
 from pipeline import options
 from pipeline.commands.recipe import compile_recipe, recipe_of
@@ -19,6 +21,7 @@ def compile_(
     dtype: a.Dtype = "float32",
     linker: a.Linker = None,
     dump_ir: a.DumpIr = None,
+    strict: a.Strict = False,
 ) -> None:
     """Compile a model to a bundle: a folder that TVM's runtime alone can run.
 
@@ -29,4 +32,5 @@ def compile_(
     """
     shape = (input_size, batch, classes)
     recipe = recipe_of(model, target, logs, shape, weights, seed, system, dtype, linker)
+    recipe = replace(recipe, strict=strict)
     compile_recipe(recipe, out, options.dump_folder(dump_ir))

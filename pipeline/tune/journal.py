@@ -6,6 +6,7 @@ builds read are exported from it.
 """
 
 import json
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from pipeline.tune.sealed import Row, SealedFile
 
 SCHEMA = 1
 SUFFIX = ".journal.sqlite"
+log = logging.getLogger(__name__)
 # How old what another shell sees may be.
 TELL_SECONDS = 1.0
 TABLES = {
@@ -62,7 +64,7 @@ class Imported:
 
 
 class Journal:
-    """The journal of a family in a folder, under the conditions of this run.
+    """The journal of a family in a folder, under the conditions of this run, if there is one.
 
     Use as a context manager. Only the holder of the family's lock may ask for `writing`.
     RequestError if the file is of something else or damaged beyond repair, WorkFailedError if it
@@ -70,14 +72,17 @@ class Journal:
     """
 
     def __init__(
-        self, folder: Path, family: str, about: dict[str, Any], writing: bool = True
+        self, folder: Path, family: str, about: dict[str, Any] | None = None, writing: bool = True
     ) -> None:
         self.path, self.family = journal_path(folder, family), family
-        self.conditions = fingerprint(about)
+        self.conditions = fingerprint(about) if about else ""
+        existed = self.path.exists()
         self.file = SealedFile(self.path, TABLES, writing)
         known = dict((str(name), value) for name, value in self.file.rows("about"))
         wanted = {"schema": str(SCHEMA), "family": family}
         if not known and writing:
+            if existed:
+                log.warning("%s is empty; it begins anew", self.path)
             with self.file.change():
                 for name, value in wanted.items():
                     self.file.put("about", (name, value))
@@ -87,7 +92,7 @@ class Journal:
                 f"{self.path} is for {known.get('family')}, schema {known.get('schema')}, not for"
                 f" {family}; move it away and tune again"
             )
-        if writing:
+        if writing and about:
             with self.file.change():
                 self.file.put("conditions", (self.conditions, canonical(about)))
 

@@ -120,6 +120,7 @@ class TaskRun:
         raise WorkFailedError(
             f"{self.task.name}: none of {len(failed)} candidates is valid, the first because:"
             f" {cause}; to measure them again: shufflenet-tvm logs prune --failures"
+            f" {self.bench.workshop.target.family}"
         )
 
     def _again(self, finalists: Sequence[Trial], told: Callable[[], None]) -> list[Trial]:

@@ -108,7 +108,8 @@ class SealedFile:
                 f"{self.path}: {error}; nothing that was written is lost: make room or wait for"
                 " who holds it, then run the same command again"
             ) from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeError) as error:
+            # What cannot be read may also make a message that cannot be.
             raise RequestError(
                 f"{self.path} is damaged beyond repair ({error}); move it away, or restore it"
             ) from error
@@ -157,7 +158,15 @@ def _readable(database: sqlite3.Connection, table: str) -> Iterator[Row]:
 
 
 def _check(table: str, row: Sequence[Value]) -> str:
-    plain = [value.hex() if isinstance(value, bytes) else value for value in row]
+    # A column of floats gives back as float what was an int.
+    plain = [
+        value.hex()
+        if isinstance(value, bytes)
+        else float(value)
+        if isinstance(value, int)
+        else value
+        for value in row
+    ]
     return hashlib.sha256(json.dumps([table, *plain]).encode()).hexdigest()[:16]
 
 

@@ -5,10 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from pipeline.errors import RequestError
 from pipeline.tune.journal import SUFFIX, TABLES
+from pipeline.tune.lock import is_running
 from pipeline.tune.sealed import SealedFile
 
 
@@ -32,7 +31,7 @@ def _last_run(path: Path) -> list[dict[str, Any]]:
         return []
     _, pid, request, begun, told, ended, state = runs[-1]
     known = json.loads(str(state))
-    running = _held(path.with_name(f"{family}.lock"))
+    running = is_running(path.parent, family)
     doing = "running" if running else ("ended" if ended else "was killed")
     seconds = float(known.get("seconds", 0.0))
     return [
@@ -52,14 +51,3 @@ def _last_run(path: Path) -> list[dict[str, Any]]:
             "told s ago": round(time.time() - float(told or begun or 0)),
         }
     ]
-
-
-def _held(path: Path) -> bool:
-    """Whether a run holds the lock."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.records import Record, describe_work
 from pipeline.targets import Target
 from pipeline.tasks import Task, alone, tasks_of
-from pipeline.tune.journal import Trial
+from pipeline.tune.entries import Candidate, Outcome, Trial
 from pipeline.tune.ranking import Ranking
-from pipeline.tune.search import BATCH, Search, winner
+from pipeline.tune.search import BATCH, PATIENCE, Search, improves_no_more, winner
+from pipeline.tune.similar import similar_tiles
 from pipeline.tune.space import StageSpace
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
@@ -78,18 +80,54 @@ def test_a_search_with_a_cost_model_repeats_nothing_and_finds_the_best(
 ) -> None:
     work = pointwise(target, 3, (80, 320), (14, 14))
     candidates = space(work, target.machine)
-    search = Search(candidates, [], Ranking(candidates.program, target.tvm, seed), seed)
+    similar = candidates.tiles[3]
+    foreign = {"columns": 1000, "vectors": 1}
+    search = Search(candidates, [(similar, "similar"), (foreign, "record")], seed, listed=False)
     best = max(tile["columns"] * tile["vectors"] for tile in candidates.tiles)
-    proposed = []
-    while len(search.trials) < 24:
-        for tile in search.batch(24 - len(search.trials)):
-            proposed.append(tile)
+    proposed: list[tuple[dict[str, int], str]] = []
+    for turn in range(20):
+        known = search.before(turn - 1)
+        workload = describe_work(work)
+        ranking = Ranking([(workload, known)], workload, seed) if len(known) >= BATCH else None
+        for tile, origin in search.batch(24 - len(proposed), ranking):
             seconds = 1e-3 / (tile["columns"] * tile["vectors"])
-            search.add(Trial("task", tile, seconds, None, seed))
-    assert proposed[0] == candidates.hand
-    assert len({tuple(tile.items()) for tile in proposed}) == len(proposed) == 24 > BATCH
+            search.add(Trial(Candidate(len(proposed), turn, "t", tile, origin), Outcome(seconds)))
+            proposed.append((tile, origin))
+    assert [origin for _, origin in proposed[:2]] == ["hand", "similar"]
+    assert {"model", "random"} <= {origin for _, origin in proposed}
+    assert len({tuple(tile.items()) for tile, _ in proposed}) == len(proposed) == 24 > BATCH
     assert search.valid[0].tile["columns"] * search.valid[0].tile["vectors"] == best
     assert len(candidates.tiles) > 24
+    assert search.rejected == 1
+
+
+def test_similar_records_become_tiles_that_fit(target: Target) -> None:
+    work = pointwise(target, 3, (80, 320), (14, 14))
+    candidates = space(work, target.machine)
+    near, far = pointwise(target, 4, (68, 272), (14, 14)), pointwise(target, 1, (8, 8), (56, 56))
+    wide = {"columns": 300, "vectors": 300}
+    records = [
+        Record("other", describe_work(far), {"columns": 1, "vectors": 1}, 1, 1, 1, 0, "1", "c"),
+        Record("other", describe_work(near), wide, 1, 1, 1, 0, "1", "c"),
+    ]
+    tiles = similar_tiles(describe_work(work), candidates, records)
+    assert len(tiles) == 2
+    assert all(tile in candidates.tiles for tile in tiles)
+    assert tiles[0]["columns"] * tiles[0]["vectors"] > 8
+    assert tiles[1] == {"columns": 1, "vectors": 1}
+
+
+def test_trials_without_a_clear_lead_end_a_task() -> None:
+    def trials(*seconds: float) -> list[Trial]:
+        return [
+            Trial(Candidate(number, number, "t", {"n": number}, "random"), Outcome(value))
+            for number, value in enumerate(seconds)
+        ]
+
+    assert improves_no_more(trials(1.0, *[1.1] * PATIENCE))
+    assert not improves_no_more(trials(1.0, *[1.1] * (PATIENCE - 1)))
+    assert not improves_no_more(trials(1.0, *[1.1] * (PATIENCE - 1), 0.9))
+    assert improves_no_more(trials(1.0, *[1.1] * (PATIENCE - 1), 0.995))
 
 
 def test_the_hand_tile_stays_unless_it_is_beaten_clearly() -> None:
