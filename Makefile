@@ -7,7 +7,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: bench test lint clean
+.PHONY: bench test test-faults lint clean
 
 bench: .venv/installed
 	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2 --peers onnxruntime
@@ -16,8 +16,12 @@ bench: .venv/installed
 ALONE := tests/cli tests/measure tests/tuning
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto $(filter-out $(ALONE),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+	$(BIN)/python -m pytest -n auto $(filter-out $(ALONE) tests/faults,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 	$(BIN)/python -m pytest $(ALONE)
+
+# The long form of what `test` has of tuning: many deaths, many damaged files.
+test-faults: .venv/installed
+	DAMAGED_FILES=1000 $(BIN)/python -m pytest -s tests/faults tests/tuning
 
 lint: .venv/linters
 	$(BIN)/ruff check .

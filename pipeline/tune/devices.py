@@ -128,9 +128,7 @@ class Device:
     def _prepare(self, job: Job) -> None:
         remote = self.address != LOCAL
         age = time.monotonic() - self._connected
-        if remote and age > self.deadlines.session / 2:
-            self._child.stop()
-        if not self._child.running:
+        if not self._child.running or (remote and age > self.deadlines.session / 2):
             request = {"device": self.address, "session": self.deadlines.session}
             self._child.ask("connect", request, self.deadlines.connect)
             self._connected, self._job = time.monotonic(), None

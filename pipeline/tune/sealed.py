@@ -1,8 +1,8 @@
 """A SQLite file whose rows carry checksums: written as it happens, checked and repaired on opening.
 
 The file is in write-ahead mode and each change is on the disk before the next one begins, so that
-readers see a running writer's rows and a killed writer loses none. A row begins with a checksum of the
-rest of it and of the name of its table. Rows that are damaged are left out when the file is
+readers see a running writer's rows and a killed writer loses none. A row begins with a checksum of
+the rest of it and of the name of its table. Rows that are damaged are left out when the file is
 repaired; the damaged file stays beside the repaired one.
 """
 
@@ -159,15 +159,10 @@ def _readable(database: sqlite3.Connection, table: str) -> Iterator[Row]:
 
 def _check(table: str, row: Sequence[Value]) -> str:
     # A column of floats gives back as float what was an int.
-    plain = [
-        value.hex()
-        if isinstance(value, bytes)
-        else float(value)
-        if isinstance(value, int)
-        else value
-        for value in row
-    ]
-    return hashlib.sha256(json.dumps([table, *plain]).encode()).hexdigest()[:16]
+    plain = [float(value) if isinstance(value, int) else value for value in row]
+    # Bytes are in no row that was written whole.
+    text = json.dumps([table, *plain], default=bytes.hex)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _set_aside(path: Path) -> Path:

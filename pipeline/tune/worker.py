@@ -12,6 +12,7 @@ times it, and where its mean time is below `thorough_below` checks it on those o
 kernel may crash or never end: then the other side starts another process.
 """
 
+import gc
 import statistics
 from collections.abc import Callable
 from math import prod
@@ -53,7 +54,10 @@ class Worker:
         }
 
     def connect(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Get hold of the device."""
+        """Get hold of the device, or of another session with it."""
+        # A device has one session at a time, which ends with the last object that lives there.
+        self.__dict__.clear()
+        gc.collect()
         self.place = place_of(request["device"], request["session"])
         return {}
 

@@ -30,7 +30,9 @@ def main() -> None:
     """Tune, and tell."""
     logs, trials, *devices = sys.argv[1:]
     target = small_target()
-    layers = lowered(pointwise(target, 3, (5, 20), (4, 5)), pointwise(target, 3, (8, 80), (4, 20)))
+    small = [pointwise(target, 3, (5, 20), (4, 5)), pointwise(target, 3, (8, 80), (4, 20))]
+    more = [pointwise(target, 3, (8, 16 * n), (3, 7 + n)) for n in range(1, 5)]
+    layers = lowered(*small, *(more if "LARGE_NETWORK" in os.environ else ()))
     patience = SHORT if "SHORT_PATIENCE" in os.environ else DEADLINES
     equipment = Equipment(worker="tests.tuning.simulated_worker", deadlines=patience, builders=1)
     options = Options(Budget(int(trials)), tuple(devices) or ("local",), SEED, "test", equipment)

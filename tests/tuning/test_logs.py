@@ -46,7 +46,7 @@ def test_what_there_is(tuned: Path, target: Target) -> None:
     assert (stage["kind"], stage["measured"], stage["failed"]) == ("stage", 4, 0)
     assert strips["final"]
     candidates = show_candidates(tuned, target.family, stage["task"])
-    assert [one["origin"] for one in candidates][0] == "hand"
+    assert next(one["origin"] for one in candidates) == "hand"
     (run,) = describe_runs(tuned)
     assert (run["run"], run["request"], run["tasks"]) == ("ended", "small", "2 of 2")
 

@@ -60,7 +60,7 @@ def test_a_killed_tuner_goes_on_to_the_same_result(undisturbed: Path, tmp_path: 
     tuner.kill()
     finish(tuner)
     assert len(facts(tmp_path)[0].trials) >= 4
-    status, out, err = finish(start(tmp_path, TRIALS))
+    status, _out, err = finish(start(tmp_path, TRIALS))
     assert status == 0, err
     assert_equal(undisturbed, tmp_path)
 

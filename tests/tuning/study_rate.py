@@ -1,0 +1,139 @@
+"""Candidates built and measured a minute, on a quiet machine: python -m tests.tuning.study_rate.
+
+The pointwise operators of ShuffleNet 1.0x g=3, by this project's loop and by MetaSchedule's own:
+the same unscheduled programs, the same schedules with sampled tiles, the same number of timed
+repetitions. MetaSchedule gets a build function that imports nothing it does not need, a builder for
+each core, and its cheapest search, which draws at random and learns nothing; it checks no output.
+Both count candidates with a time, from the first line of the loop to the last; importing TVM and
+making the networks is in neither.
+"""
+
+import dataclasses
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tvm import IRModule, s_tir
+from tvm.s_tir import meta_schedule as ms
+
+from pipeline.build import lower
+from pipeline.models import InputSpec, load
+from pipeline.targets import Target, host
+from pipeline.tasks import Task, tasks_of
+from pipeline.tune.bench import Equipment, equipped
+from pipeline.tune.budget import Budget
+from pipeline.tune.conditions import conditions
+from pipeline.tune.journal import Journal
+from pipeline.tune.session import Session
+from pipeline.tune.space import StageSpace
+from pipeline.tune.worker import REPEAT_MS, REPEATS
+from schedules.cpu.kernel import schedule_stage
+from schedules.cpu.operators import operator
+
+MODEL = "shufflenet-1.0x-g3"
+TRIALS = 16
+SEED = 7
+
+
+def ours(tasks: list[Task], target: Target, trials: int) -> tuple[int, float]:
+    """Candidates with a time, and the seconds that they took, finals and all."""
+    with tempfile.TemporaryDirectory() as folder:
+        logs, work = Path(folder) / "logs", Path(folder) / "work"
+        work.mkdir()
+        begun = time.monotonic()
+        with (
+            Journal(logs, target.family, conditions(target)) as journal,
+            equipped(target, ("local",), work, Equipment()) as bench,
+        ):
+            told: list[Any] = []
+            budget = Budget(trials)
+            session = Session(target, logs, journal, bench, budget, SEED, told.append)
+            tally = session.run(tasks, "study").tally
+        return tally.measured - tally.failed, time.monotonic() - begun
+
+
+def theirs(tasks: list[Task], target: Target, trials: int) -> tuple[int, float]:
+    """The same of MetaSchedule."""
+    contexts = [context(task, target) for task in tasks]
+    evaluator = ms.runner.EvaluatorConfig(number=1, repeat=REPEATS, min_repeat_ms=REPEAT_MS)
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.monotonic()
+        database = ms.tune.tune_tasks(
+            tasks=contexts,
+            task_weights=[1.0] * len(contexts),
+            work_dir=folder,
+            max_trials_global=trials * len(contexts),
+            max_trials_per_task=trials,
+            num_trials_per_iter=trials,
+            builder=ms.builder.LocalBuilder(f_build=lean_build),
+            runner=ms.runner.LocalRunner(evaluator_config=evaluator),
+            database=ms.database.MemoryDatabase(),
+            cost_model="random",
+            task_scheduler="round-robin",
+        )
+        seconds = time.monotonic() - begun
+    records = database.get_all_tuning_records()
+    timed = [one for one in records if one.run_secs and float(one.run_secs[0]) < 1e9]
+    return len(timed), seconds
+
+
+def context(task: Task, target: Target) -> Any:
+    """The unscheduled program of an operator, and its schedules as a design space."""
+    space = StageSpace(task.kernel, target.machine)
+
+    def sketches(sch: s_tir.Schedule) -> list[s_tir.Schedule]:
+        made = []
+        for vectors in dict.fromkeys(tile["vectors"] for tile in space.tiles):
+            fitting = [tile for tile in space.tiles if tile["vectors"] == vectors]
+            columns = [tile["columns"] for tile in fitting]
+            sketch = sch.copy()
+            sampled = sketch.sample_categorical(columns, [1 / len(columns)] * len(columns))
+            names = {field.name for field in dataclasses.fields(operator(space.stage.work).Tile)}
+            fields = {"strip_rows": space.strip_rows, "vectors": vectors, "columns": sampled}
+            assert names == fields.keys()
+            schedule_stage(sketch, space.stage, operator(space.stage.work).Tile(**fields))
+            made.append(sketch)
+        return made
+
+    return ms.TuneContext(
+        mod=IRModule({"main": space.program}),
+        target=target.tvm,
+        space_generator=ms.space_generator.ScheduleFn(sketches, [], [], {}),
+        search_strategy="replay-trace",
+        task_name=task.name,
+        rand_state=SEED,
+        num_threads=len(os.sched_getaffinity(0)),
+    )
+
+
+def lean_build(mod: IRModule, target: Any, _: Any) -> Any:
+    """What a build needs, without the intrinsics whose import takes half a minute."""
+    import tvm
+
+    options = {"s_tir.LoopPartition": {"partition_const_loop": True}}
+    with tvm.transform.PassContext(opt_level=3, config=options):
+        return tvm.compile(mod, target=target).mod
+
+
+def main(trials: int, side: int) -> None:
+    """Both, one after the other, and their ratio."""
+    target = host()
+    lowered = lower(load(MODEL, InputSpec(side, side)), target)
+    tasks = [
+        task
+        for task in tasks_of(lowered)
+        if task.kind == "stage" and task.workload["operator"] == "Pointwise"
+    ]
+    rates = {}
+    for name, loop in (("MetaSchedule", theirs), ("ours", ours)):
+        count, seconds = loop(tasks, target, trials)
+        rates[name] = 60 * count / seconds
+        print(f"{name}: {count} candidates in {seconds:.1f} s, {rates[name]:.0f} a minute")
+    print(f"ours : MetaSchedule = {rates['ours'] / max(rates['MetaSchedule'], 1e-9):.2f}")
+
+
+if __name__ == "__main__":
+    main(*[*map(int, sys.argv[1:]), *(TRIALS, 224)[len(sys.argv) - 1 :]])
