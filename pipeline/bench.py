@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.bundle import Bundle, read_bundle
 from pipeline.compile import Recipe, compile_bundle
 from pipeline.contest import Conditions, Contest, contest
-from pipeline.coverage import coverage_text, require_tuned, untuned_lines
+from pipeline.coverage import coverage_text, exceptions, require_tuned
 from pipeline.engines.registry import peers_named
 from pipeline.environment import describe_environment
 from pipeline.errors import RequestError
@@ -68,7 +68,7 @@ def bench(
             observer.note(
                 f"{subject.model.name}: kernel calls by schedule: {coverage_text(kernels)}"
             )
-            for line in untuned_lines(kernels):
+            for line in exceptions(kernels):
                 observer.note(f"  {line}")
         contests: dict[int, list[Contest]] = {count: [] for count in threads}
         for count in threads:

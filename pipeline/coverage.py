@@ -33,6 +33,12 @@ def untuned_lines(kernels: Sequence[KernelEntry]) -> list[str]:
     ]
 
 
+def exceptions(kernels: Sequence[KernelEntry]) -> list[str]:
+    """The same of a network that is tuned otherwise, or of which records were refused."""
+    telling = any(one.source == "tuned" or one.refused for one in kernels)
+    return untuned_lines(kernels) if telling else []
+
+
 def require_tuned(kernels: Sequence[KernelEntry], model: str, target: str) -> None:
     """RequestError, naming the first kernel, unless every kernel was tuned."""
     lines = untuned_lines(kernels)

@@ -9,6 +9,10 @@ from pipeline import arguments as a
 from pipeline import options
 from pipeline.commands.screen import print_rows
 
+Folder = Annotated[
+    Path | None,
+    typer.Option("--logs", metavar="DIR", help="Where they are.  [default: tuning_logs]"),
+]
 Family = Annotated[str, typer.Argument(metavar="FAMILY", help="As `logs list` names it.")]
 Task = Annotated[str | None, typer.Option(metavar="T", help="The candidates of this task.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to read.")]
@@ -32,7 +36,7 @@ logs = typer.Typer(
 
 
 @logs.command("list")
-def list_(folder: a.Logs = None, as_json: a.AsJson = False) -> None:
+def list_(folder: Folder = None, as_json: a.AsJson = False) -> None:
     """Say what there is.
 
     \b
@@ -45,7 +49,7 @@ def list_(folder: a.Logs = None, as_json: a.AsJson = False) -> None:
 
 @logs.command()
 def show(
-    family: Family, task: Task = None, folder: a.Logs = None, as_json: a.AsJson = False
+    family: Family, task: Task = None, folder: Folder = None, as_json: a.AsJson = False
 ) -> None:
     """Show the tasks of a journal, or the candidates of one.
 
@@ -64,7 +68,7 @@ def show(
 
 
 @logs.command()
-def export(family: Family, out: OutFolder = None, folder: a.Logs = None) -> None:
+def export(family: Family, out: OutFolder = None, folder: Folder = None) -> None:
     """Write the records of what the journal has decided on.
 
     \b
@@ -78,7 +82,7 @@ def export(family: Family, out: OutFolder = None, folder: a.Logs = None) -> None
 
 
 @logs.command("import")
-def import_(files: Files, family: For = None, folder: a.Logs = None) -> None:
+def import_(files: Files, family: For = None, folder: Folder = None) -> None:
     """Take records as starting points, which the next run measures again.
 
     \b
@@ -92,7 +96,7 @@ def import_(files: Files, family: For = None, folder: a.Logs = None) -> None:
 
 
 @logs.command()
-def merge(files: Files, folder: a.Logs = None) -> None:
+def merge(files: Files, folder: Folder = None) -> None:
     """Take what other journals of a family found as starting points, and their candidates to see.
 
     \b
@@ -105,7 +109,7 @@ def merge(files: Files, folder: a.Logs = None) -> None:
 
 
 @logs.command()
-def prune(family: Family, failures: Failures = False, folder: a.Logs = None) -> None:
+def prune(family: Family, failures: Failures = False, folder: Folder = None) -> None:
     """Remove candidates that no run can use any more.
 
     \b

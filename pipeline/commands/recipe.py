@@ -35,12 +35,12 @@ def recipe_of(
 def compile_recipe(recipe: "Recipe", out: Path, dump: Path | None = None) -> None:
     """Make the bundle, and print the line that says what it is."""
     from pipeline.compile import compile_bundle
-    from pipeline.coverage import untuned_lines
+    from pipeline.coverage import exceptions
     from pipeline.progress import Steps
     from pipeline.tables import compiled_line
 
     with Steps(progress) as steps:
         bundle = compile_bundle(recipe, out, dump, steps.say).bundle
-    for line in untuned_lines(bundle.manifest.kernels):
+    for line in exceptions(bundle.manifest.kernels):
         progress.print(line, highlight=False, soft_wrap=True)
     print(compiled_line(out, bundle.manifest))

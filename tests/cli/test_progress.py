@@ -1,6 +1,7 @@
 """What is told of work that takes long."""
 
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -8,11 +9,13 @@ from rich.console import Console
 
 from pipeline import progress
 from pipeline.progress import Countdown, Steps
-from pipeline.tuning import Progress, Summary
+from pipeline.tuning import Progress, Summary, Tally
 from pipeline.tuning_progress import TuningSteps
 from tests.cli.conftest import MODEL, SIZE
 
-TOLD = Progress("pointwise", 1, 2, 3, 64, 3, 0, 2e-5, 40.0, 3e-5, 75.0)
+TOLD = Progress(
+    "stage", "pointwise", False, 3, 0, 2e-5, 40.0, 3e-5, 5, 128, 0, 2, 75.0, ["left out: a device"]
+)
 
 
 @pytest.fixture
@@ -47,9 +50,10 @@ def test_a_pipe_gets_whole_lines_alone():
     pipe = Console(file=io.StringIO(), width=20)
     with TuningSteps(pipe) as steps:
         steps.tell(TOLD)
-        steps.tell(SimpleNamespace(**{**vars(TOLD), "index": 2}))
-    (line,) = pipe.file.getvalue().splitlines()
-    assert "task 1 of 2, pointwise: 3 of 64 trials, 0 failed; best 20.0 us" in line
+        steps.tell(replace(TOLD, task_finished=True, finished=1, news=[]))
+    news, line = pipe.file.getvalue().splitlines()
+    assert news == "left out: a device"
+    assert "task 1 of 2, pointwise: 3 trials, 0 failed; best 20.0 us" in line
 
 
 def test_tune_tunes_and_compiles(command, monkeypatch, tmp_path):
@@ -57,14 +61,15 @@ def test_tune_tunes_and_compiles(command, monkeypatch, tmp_path):
 
     def tuned(*request):
         requests.append(request)
-        return Summary(tmp_path / "host.jsonl", 40, 7, 1, ())
+        tally = Tally(measured=7, failed=1, building=3, measuring=4, waiting=1, searching=0.2)
+        return Summary(tmp_path / "host.jsonl", 40, tally, 6.0, ())
 
     monkeypatch.setattr("pipeline.tune_models.tune", tuned)
     words = ["--input-size", SIZE, "--time", "2m", "--logs", tmp_path, "--out", tmp_path / "b"]
     outcome = command("tune", MODEL, *words)
     assert outcome.status == 0, outcome.err
-    assert "40 tasks; measured 7 candidates, of which 1 failed" in outcome.out
+    assert "40 tasks\nmeasured 7 candidates, of which 1 failed\n6 s: building 3 s" in outcome.out
     assert (tmp_path / "b" / "manifest.json").is_file()
-    ((lowered, *_, budget, _, _),) = requests
+    ((lowered, *_, options, _),) = requests
     assert len(lowered) == 1
-    assert (budget.trials, budget.seconds) == (None, 120.0)
+    assert (options.budget.trials, options.budget.seconds) == (None, 120.0)

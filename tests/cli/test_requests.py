@@ -1,13 +1,14 @@
 """Requests that cannot be served: one line, status 2, nothing written."""
 
 import pickle
+import platform
 from pathlib import Path
 
 import pytest
 import torch
 
 from pipeline.models import InputSpec, load
-from pipeline.records import write_records
+from pipeline.records import Records, write_records
 from pipeline.targets import host
 from tests.cli.conftest import MODEL, SIZE
 
@@ -118,7 +119,7 @@ def test_no_linker(refused, monkeypatch):
 def logs(tmp_path):
     """A folder with records of the host, and the file."""
     folder = tmp_path / "logs"
-    return folder, write_records(folder, host().family, "0.0", [])
+    return folder, write_records(folder, Records(host().family, {}))
 
 
 def test_a_torn_record(refused, logs):
@@ -130,6 +131,28 @@ def test_a_torn_record(refused, logs):
 
 def test_records_of_another_family(refused, logs):
     folder, path = logs
-    write_records(folder, "aarch64-neon-8fma", "0.0", []).rename(path)
+    write_records(folder, Records("aarch64-neon-8fma", {})).rename(path)
     words = ["--logs", folder, "--out", "bundle"]
     refused("compile", MODEL, *words, saying=("aarch64-neon-8fma", "not for"))
+
+
+def test_logs_that_are_not_there(refused, tmp_path):
+    refused("logs", "list", "--logs", tmp_path, saying=("no logs", "tune"))
+    refused("logs", "show", "cuda", "--logs", tmp_path, saying=("no journal of 'cuda'",))
+    refused("logs", "import", tmp_path / "x.jsonl", "--logs", tmp_path, saying=("no file",))
+    refused("logs", "merge", tmp_path / "x.jsonl", "--logs", tmp_path, saying=("no journal",))
+    refused("tune", "--status", "--logs", tmp_path, saying=("no run has begun", "tune MODEL"))
+    refused("tune", saying=("name a model",))
+
+
+def test_code_for_another_machine_is_not_tuned_here(refused, tmp_path):
+    words = ("tune", "shufflenet-0.25x-g1", "--target", "cortex-a53", "--logs", tmp_path)
+    if platform.machine() == "x86_64":
+        refused(*words, saying=("does not run here", "--device"))
+
+
+def test_strict_refuses_kernels_that_are_not_tuned(refused, tmp_path):
+    words = ("compile", "shufflenet-0.25x-g1", "--input-size", "64x64", "--out", tmp_path / "b")
+    saying = ("not tuned", "hand: kernel", "tune shufflenet-0.25x-g1 --target host")
+    refused(*words, "--strict", "--logs", tmp_path, saying=saying)
+    assert not (tmp_path / "b").exists()
