@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.records import Records, read_records
     from pipeline.subject import Subject
     from pipeline.targets import Target, target_named
-    from pipeline.tuning import Budget, tune
+    from pipeline.tuning import Budget, Options, tune
 
 __all__ = [
     "Budget",
@@ -35,6 +35,7 @@ __all__ = [
     "Conditions",
     "InputSpec",
     "Model",
+    "Options",
     "Records",
     "RequestError",
     "Subject",
@@ -62,7 +63,7 @@ NAMES = {
     "records": ("Records", "read_records"),
     "subject": ("Subject",),
     "targets": ("Target", "target_named"),
-    "tuning": ("Budget", "tune"),
+    "tuning": ("Budget", "Options", "tune"),
 }
 PLACES = {name: module for module, names in NAMES.items() for name in names}
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ class Device:
         self._child = Child(module, settings)
         self._closing = threading.Event()
         self._job: str | None = None
-        self._connected = 0.0
+        self._connected = -inf
 
     def close(self) -> None:
         """End the process, also while it is asked something."""
@@ -118,7 +119,7 @@ class Device:
                 return self._prepare(job)
             except (ChildHungError, ChildDiedError, ChildError) as error:
                 fault = error
-                self._child.stop()
+                self._connected = -inf
             if attempt + 1 < self.deadlines.tries and self._closing.wait(self.deadlines.pause):
                 break
         lost = DeviceLostError(f"{self.address}: {fault}")
@@ -126,9 +127,10 @@ class Device:
         raise lost
 
     def _prepare(self, job: Job) -> None:
-        remote = self.address != LOCAL
         age = time.monotonic() - self._connected
-        if not self._child.running or (remote and age > self.deadlines.session / 2):
+        longest = inf if self.address == LOCAL else self.deadlines.session / 2
+        # Of a device that was lost the age is infinite, too.
+        if not self._child.running or age > longest or age == inf:
             request = {"device": self.address, "session": self.deadlines.session}
             self._child.ask("connect", request, self.deadlines.connect)
             self._connected, self._job = time.monotonic(), None
@@ -159,7 +161,7 @@ class Device:
         try:
             self._child.ask("ping", {}, self.deadlines.connect)
         except (ChildHungError, ChildDiedError, ChildError):
-            self._child.stop()
+            self._connected = -inf
             return False
         return True
 

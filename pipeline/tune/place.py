@@ -52,11 +52,14 @@ class There:
             ticket.host, ticket.port, ticket.word, session_timeout=session_seconds
         )
         self.device = self._session.cpu(0)
+        self._loaded: dict[Path, Any] = {}
 
     def load(self, library: Path) -> Any:
-        """Upload a library and load it."""
-        self._session.upload(str(library))
-        return self._session.load_module(library.name)
+        """Upload a library and load it, once: a file that is loaded must not be written over."""
+        if library not in self._loaded:
+            self._session.upload(str(library))
+            self._loaded[library] = self._session.load_module(library.name)
+        return self._loaded[library]
 
     def function(self, name: str) -> Any:
         """A function of the device's runtime."""
