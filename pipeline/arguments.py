@@ -15,11 +15,12 @@ TargetName = Annotated[str, typer.Option("--target", metavar="T", help="What to 
 System = Annotated[
     str, typer.Option("--os", metavar="OS", help="What runs on it: linux or android.")
 ]
-Dtype = Annotated[str, typer.Option(metavar="T", help="Arithmetic: float32 or float16.")]
 Linker = Annotated[
     Path | None, typer.Option(metavar="CC", help="A C compiler to link with, as of an NDK.")
 ]
-Device = Annotated[str, typer.Option(metavar="D", help="Where to run: local, or rpc://HOST:PORT/KEY.")]
+Device = Annotated[
+    str, typer.Option(metavar="D", help="Where to run: local, or rpc://HOST:PORT/KEY.")
+]
 Size = Annotated[str, typer.Option(metavar="HxW", help="Height and width of the image.")]
 Batch = Annotated[int, typer.Option(metavar="N", help="Images in one inference.")]
 Weights = Annotated[
