@@ -19,7 +19,7 @@ BAD_COMPILES = {
     "batch": ([MODEL, "--batch", "0"], ("batch 0", "1 to 128")),
     "batch no number": ([MODEL, "--batch", "x"], ("--batch",)),
     "classes": ([MODEL, "--classes", "0"], ("0 classes",)),
-    "target": ([MODEL, "--target", "cortex-a54"], ("unknown target", "cortex-a53")),
+    "target": ([MODEL, "--target", "cortex-a54"], ("unknown target", "cortex-a57")),
     "option": ([MODEL, "--fast"], ("--fast",)),
     "weights": ([MODEL, "--weights", "no/such.pth"], ("no weights", "no/such.pth")),
 }
