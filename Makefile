@@ -13,11 +13,11 @@ bench: .venv/installed
 	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2 --peers onnxruntime
 
 # What checks numbers runs on all cores; what starts processes of its own, or times, runs alone.
-ALONE := tests/cli tests/measure tests/tuning
+ALONE := tests/arm tests/cli tests/measure tests/tuning
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto $(filter-out $(ALONE) tests/faults,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
-	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto $(filter-out $(ALONE) tests/faults,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ALONE)
 
 # The long form of what `test` has of tuning: many deaths, many damaged files.
 test-faults: .venv/installed

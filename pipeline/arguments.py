@@ -15,7 +15,6 @@ TargetName = Annotated[str, typer.Option("--target", metavar="T", help="What to 
 System = Annotated[
     str, typer.Option("--os", metavar="OS", help="What runs on it: linux or android.")
 ]
-Dtype = Annotated[str, typer.Option(metavar="T", help="Arithmetic: float32 or float16.")]
 Linker = Annotated[
     Path | None, typer.Option(metavar="CC", help="A C compiler to link with, as of an NDK.")
 ]

@@ -18,7 +18,7 @@ from pipeline.manifest import MANIFEST, file_digest, read_manifest
 from pipeline.measure import Progress
 from pipeline.models import InputSpec, Model, load, names
 from pipeline.peers import peers_folder
-from pipeline.processor import require_machine
+from pipeline.processor import require_architecture, require_machine
 from pipeline.results import Environment, ResultFile
 from pipeline.runner import Plan
 from pipeline.subject import Subject
@@ -86,7 +86,7 @@ def bench(
 
 def _check(recipe: Recipe) -> None:
     """RequestError for what can be seen to be wrong before anything is compiled."""
-    target_named(recipe.target)
+    require_architecture(target_named(recipe.target).architecture, recipe.target)
     if _is_bundle(recipe):
         manifest = read_bundle(Path(recipe.model)).manifest
         require_machine(manifest.target.architecture, manifest.target.features)

@@ -14,6 +14,7 @@ from tvm import IRModule, relax
 from tvm.tirx import PrimFunc
 
 from pipeline.compiling import compiling
+from pipeline.errors import RequestError
 from pipeline.frontend import import_model
 from pipeline.models import Model
 from pipeline.operators import Network
@@ -80,7 +81,12 @@ class Built:
 
 
 def lower(model: Model, target: Target, dump: Path | None = None) -> Lowered:
-    """The kernels of a model; with `dump`, the module after each phase is written there."""
+    """The kernels of a model; with `dump`, the module after each phase is written there.
+
+    RequestError for arithmetic that the schedules do not serve.
+    """
+    if target.dtype != "float32":
+        raise RequestError(f"{target.dtype} is not served by the schedules; use float32")
     module = import_model(model.module, model.example)
     _dump(dump, "1-imported", module)
     simplify = [FoldBatchNorm(), FuseChannelShuffle(), SinkChannelShuffle()]

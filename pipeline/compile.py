@@ -31,7 +31,6 @@ class Recipe:
     weights: Path | None = None
     seed: int = 0
     system: str = "linux"
-    dtype: str = "float32"
     linker: Path | None = None
     strict: bool = False
 
@@ -52,7 +51,7 @@ def compile_bundle(
 ) -> Compiled:
     """Make the bundle at `folder`; what is wrong with the request is found before it is built."""
     check_place(folder)
-    target = target_named(recipe.target, recipe.system, recipe.dtype)
+    target = target_named(recipe.target, recipe.system)
     linker = linker_for(target, recipe.linker)
     records = read_records(recipe.logs, target.family)
     progress(f"{recipe.model}: loading")

@@ -76,5 +76,14 @@ def require_machine(architecture_needed: str, features_needed: Sequence[str]) ->
         )
 
 
+def require_architecture(architecture_needed: str, name: str) -> None:
+    """RequestError unless code for a target runs on this machine at all."""
+    if architecture_needed != architecture():
+        raise RequestError(
+            f"{name} is {architecture_needed} and this machine is {architecture()}; what is "
+            f"compiled for it runs here under --target host only, or on a device with verify"
+        )
+
+
 def _plain(name: str) -> str:
     return "".join(letter for letter in name if letter.isalnum())

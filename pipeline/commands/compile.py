@@ -18,7 +18,6 @@ def compile_(
     seed: a.Seed = 0,
     logs: a.Logs = None,
     system: a.System = "linux",
-    dtype: a.Dtype = "float32",
     linker: a.Linker = None,
     dump_ir: a.DumpIr = None,
     strict: a.Strict = False,
@@ -31,6 +30,6 @@ def compile_(
     shufflenet-tvm compile mobilenet-0.5 --input-size 160x160 --weights mine.pth --out bundle
     """
     shape = (input_size, batch, classes)
-    recipe = recipe_of(model, target, logs, shape, weights, seed, system, dtype, linker)
+    recipe = recipe_of(model, target, logs, shape, weights, seed, system, linker)
     recipe = replace(recipe, strict=strict)
     compile_recipe(recipe, out, options.dump_folder(dump_ir))

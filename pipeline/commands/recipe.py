@@ -18,7 +18,6 @@ def recipe_of(
     weights: Path | None,
     seed: int,
     system: str = "linux",
-    dtype: str = "float32",
     linker: Path | None = None,
 ) -> "Recipe":
     """What is asked for; only its spelling is checked here."""
@@ -29,7 +28,7 @@ def recipe_of(
 
     spec = InputSpec(height, width, batch, classes)
     records = logs or options.default_logs()
-    return Recipe(model, target, records, spec, weights, seed, system, dtype, linker)
+    return Recipe(model, target, records, spec, weights, seed, system, linker)
 
 
 def compile_recipe(recipe: "Recipe", out: Path, dump: Path | None = None) -> None:

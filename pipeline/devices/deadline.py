@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pipeline.errors import RequestError, WorkFailedError
 
 Result = TypeVar("Result")
+GRACE_SECONDS = 5.0
 
 
 def within(seconds: float, what: str, function: Callable[..., Result], *arguments: Any) -> Result:
@@ -25,6 +26,8 @@ def within(seconds: float, what: str, function: Callable[..., Result], *argument
         if not ours.poll(seconds):
             raise WorkFailedError(f"{what} did not end within {seconds:.0f} s")
         outcome = ours.recv()
+        # A device takes a connection that is cut for a crash: let the process close its own.
+        process.join(GRACE_SECONDS)
     except EOFError as error:
         raise WorkFailedError(f"{what} failed: its process died") from error
     finally:

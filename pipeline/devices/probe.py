@@ -52,9 +52,7 @@ def examine(
     return within(seconds, what, _examine, address, target, tuple(needed), seconds)
 
 
-def _examine(
-    address: RpcAddress, target: Target, needed: tuple[str, ...], seconds: float
-) -> Probe:
+def _examine(address: RpcAddress, target: Target, needed: tuple[str, ...], seconds: float) -> Probe:
     with connect(address, seconds, wait=seconds / 2) as session:
         found = probe(session, target)
         if found.features is not None:
@@ -74,9 +72,7 @@ def probe(session: Session, target: Target) -> Probe:
     return Probe(read_facts(session, target.architecture), features)
 
 
-def require_features(
-    session: Session, present: frozenset[str], needed: Sequence[str]
-) -> None:
+def require_features(session: Session, present: frozenset[str], needed: Sequence[str]) -> None:
     """RequestError if the CPU of the device lacks something."""
     missing = sorted(set(needed) - present)
     if missing:

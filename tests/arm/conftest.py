@@ -23,6 +23,7 @@ from tests.arm.make_device import Device, make, missing
 
 KEY = "emulated"
 START_SECONDS = 120
+SMALL = InputSpec(64, 64)
 
 Compiled = Callable[..., Path]
 
@@ -73,9 +74,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     """Compiles a model for a target to a bundle, once for each choice."""
     made: dict[tuple[object, ...], Path] = {}
 
-    def compile_(
-        name: str, target: Target | str = "cortex-a76", spec: InputSpec = InputSpec(64, 64)
-    ) -> Path:
+    def compile_(name: str, target: Target | str = "cortex-a76", spec: InputSpec = SMALL) -> Path:
         chosen = target_named(target) if isinstance(target, str) else target
         key = (name, chosen, spec)
         if key not in made:

@@ -11,7 +11,7 @@ def fall() -> tvm.IRModule:
     def fall(a: T.handle) -> None:
         T.func_attr({"global_symbol": "fall"})
         data = T.match_buffer(a, (4,), "int32")
-        for i in T.serial(1 << 30):
+        for i in T.serial(1 << 20):
             data[i * 1024] = 1
 
     return tvm.IRModule({"fall": fall})

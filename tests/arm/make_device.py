@@ -42,7 +42,15 @@ class Device:
 
     def serve(self, tracker: str, key: str, port: int) -> subprocess.Popen[bytes]:
         """Start a server in a process group of its own."""
-        command = [self.python, "-m", "tests.arm.serve_device", self.python, tracker, key, str(port)]
+        command = [
+            self.python,
+            "-m",
+            "tests.arm.serve_device",
+            self.python,
+            tracker,
+            key,
+            str(port),
+        ]
         return subprocess.Popen([str(word) for word in command], process_group=0)
 
 

@@ -20,7 +20,7 @@ BAD_COMPILES = {
     "batch": ([MODEL, "--batch", "0"], ("batch 0", "1 to 128")),
     "batch no number": ([MODEL, "--batch", "x"], ("--batch",)),
     "classes": ([MODEL, "--classes", "0"], ("0 classes",)),
-    "target": ([MODEL, "--target", "cortex-a53"], ("unknown target", "host")),
+    "target": ([MODEL, "--target", "cortex-a54"], ("unknown target", "cortex-a57")),
     "option": ([MODEL, "--fast"], ("--fast",)),
     "weights": ([MODEL, "--weights", "no/such.pth"], ("no weights", "no/such.pth")),
 }
@@ -30,6 +30,7 @@ BAD_BENCHES = {
     "threads no number": (["--threads", "1,,2"], ("1,2",)),
     "peer": (["--peers", "tensorflow"], ("unknown peer", "onnxruntime")),
     "seconds": (["--seconds", "0"], ("0.0 seconds",)),
+    "other architecture": (["--target", "armv7a"], ("armv7a", "--target host")),
     "device": (["--device", "rpc://phone"], ("unknown device", "local")),
     "folder of results": (["--json", "no/such/r.json"], ("no folder",)),
 }
