@@ -117,12 +117,15 @@ class SealedFile:
 
 def _connected(path: Path, writing: bool) -> sqlite3.Connection:
     mode = "rwc" if writing else "ro"
-    return sqlite3.connect(
+    database = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         timeout=BUSY_SECONDS,
         check_same_thread=False,
     )
+    # A damaged text is to be read, so that its checksum can tell that it is damaged.
+    database.text_factory = lambda content: content.decode(errors="replace")
+    return database
 
 
 def _faults(database: sqlite3.Connection, tables: Tables) -> str:
