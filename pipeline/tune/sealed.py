@@ -21,6 +21,16 @@ Value = str | int | float | None
 Row = tuple[Value, ...]
 Tables = dict[str, str]
 BUSY_SECONDS = 10.0
+# Faults that are not the file's: no room, no access, somebody else at work.
+OUTSIDE = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+}
 log = logging.getLogger(__name__)
 
 
@@ -103,12 +113,13 @@ class SealedFile:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise WorkFailedError(
-                f"{self.path}: {error}; nothing that was written is lost: make room or wait for"
-                " who holds it, then run the same command again"
-            ) from error
         except (sqlite3.DatabaseError, UnicodeError) as error:
+            # The low byte is the kind; the rest says more of it.
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in OUTSIDE:
+                raise WorkFailedError(
+                    f"{self.path}: {error}; nothing that was written is lost: make room or wait for"
+                    " who holds it, then run the same command again"
+                ) from error
             # What cannot be read may also make a message that cannot be.
             raise RequestError(
                 f"{self.path} is damaged beyond repair ({error}); move it away, or restore it"
