@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.engines.registry import PEERS
+
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name of `shufflenet-tvm models`.")]
 Models = Annotated[list[str], typer.Argument(metavar="MODEL", help="Names, as of `models`.")]
 Subjects = Annotated[
@@ -37,9 +39,7 @@ DumpIr = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Write the module after each phase there.")
 ]
 Threads = Annotated[str, typer.Option(metavar="1,2", help="Numbers of threads, one by one.")]
-Peers = Annotated[
-    str, typer.Option(metavar="A,B", help="torch, torch-compile, onnxruntime, openvino; none.")
-]
+Peers = Annotated[str, typer.Option(metavar="A,B", help=f"Of {', '.join(PEERS)}; or none.")]
 Seconds = Annotated[float, typer.Option(metavar="S", help="To measure one model for.")]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write every sample there.")

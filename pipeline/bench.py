@@ -145,6 +145,6 @@ def _environment(
     recipes: Sequence[Recipe], contests: dict[int, list[Contest]], conditions: Conditions
 ) -> Environment:
     peaks = {count: max(one.peak_gmacs for one in row) for count, row in contests.items()}
-    pins = [package.split("==") for peer in conditions.peers for package in peer.packages]
+    versions = {name: pin for peer in conditions.peers for name, pin in peer.versions.items()}
     seeds = {"weights": recipes[0].seed}
-    return describe_environment(seeds, peaks, {name: version for name, version in pins})
+    return describe_environment(seeds, peaks, versions)

@@ -38,7 +38,14 @@ def peers_folder(environment: Mapping[str, str]) -> Path:
 
 def peer_python(kind: EngineKind, folder: Path) -> Path:
     """The Python that runs this engine, with its packages installed; PeerError if it cannot be."""
-    return _install(kind.packages, folder) if kind.packages else Path(sys.executable)
+    if not kind.packages:
+        return Path(sys.executable)
+    return _install(kind.packages, folder, kind.bare)
+
+
+def is_installed(kind: EngineKind, folder: Path) -> bool:
+    """Whether this engine can be had without anything being downloaded."""
+    return all(mark.exists() for mark in _marks((*kind.packages, *kind.bare), folder))
 
 
 def export_onnx(source: dict[str, Any], folder: Path, path: Path) -> None:
@@ -49,20 +56,27 @@ def export_onnx(source: dict[str, Any], folder: Path, path: Path) -> None:
     _run(command, EXPORT_SECONDS, "no ONNX file")
 
 
-def _install(packages: tuple[str, ...], folder: Path) -> Path:
+def _install(packages: tuple[str, ...], folder: Path, bare: tuple[str, ...] = ()) -> Path:
     python = folder / "bin" / "python"
-    marks = [folder / f"{package}.installed" for package in packages]
+    marks = _marks((*packages, *bare), folder)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if all(mark.exists() for mark in marks):
             return python
         if not python.exists():
             _run([sys.executable, "-m", "venv", str(folder)], INSTALL_SECONDS, "not installed")
-        command = [str(python), "-m", "pip", "install", *PIP_OPTIONS, *packages]
-        _run(command, INSTALL_SECONDS, "not installed")
+        install = [str(python), "-m", "pip", "install", *PIP_OPTIONS]
+        _run([*install, *packages], INSTALL_SECONDS, "not installed")
+        if bare:
+            _run([*install, "--no-deps", *bare], INSTALL_SECONDS, "not installed")
         for mark in marks:
             mark.touch()
     return python
+
+
+def _marks(packages: tuple[str, ...], folder: Path) -> list[Path]:
+    """The files that say that these packages are there."""
+    return [folder / f"{package}.installed" for package in packages]
 
 
 def _run(command: list[str], seconds: float, failure: str) -> None:

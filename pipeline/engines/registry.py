@@ -20,12 +20,22 @@ class Reads(StrEnum):
 
 @dataclass(frozen=True)
 class EngineKind:
-    """`worker` is a module; without `packages` (pinned) it runs in our own environment."""
+    """`worker` is a module; without `packages` (pinned) it runs in our own environment.
+
+    `bare` packages are installed too, but without what they ask for.
+    """
 
     name: str
     worker: str
     reads: Reads
     packages: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each package by its name."""
+        pins = [package.split("==") for package in (*self.packages, *self.bare)]
+        return {name: version for name, version in pins}
 
 
 WORKERS = "pipeline.engines"
@@ -33,20 +43,23 @@ OURS = EngineKind("shufflenet-tvm", f"{WORKERS}.ours_worker", Reads.BUNDLE)
 REMOTE = EngineKind("shufflenet-tvm", f"{WORKERS}.device_worker", Reads.BUNDLE)
 PEAK = EngineKind("fma-peak", f"{WORKERS}.peak_worker", Reads.PEAK)
 TORCH = EngineKind("torch", f"{WORKERS}.torch_worker", Reads.MODEL)
+# Releases that were made to work together here: a later one may read ONNX or name settings in
+# another way, and figures of two runs are comparable with the same release only.
 ONNXRUNTIME = ("onnxruntime==1.32.0",)
 OPENVINO = ("openvino==2026.4.1",)
+NCNN = ("ncnn==1.0.20261020",)
+# The converter of the same day. It asks for torch, which its program does not use.
+PNNX = ("pnnx==20261020",)
+MNN = ("mnn==3.6.1",)
 PEERS = {
     kind.name: kind
     for kind in (
         TORCH,
         EngineKind("torch-compile", f"{WORKERS}.torch_compile_worker", Reads.MODEL),
-        EngineKind(
-            "onnxruntime",
-            f"{WORKERS}.onnxruntime_worker",
-            Reads.ONNX,
-            ("onnxruntime==1.32.0",),
-        ),
+        EngineKind("onnxruntime", f"{WORKERS}.onnxruntime_worker", Reads.ONNX, ONNXRUNTIME),
         EngineKind("openvino", f"{WORKERS}.openvino_worker", Reads.ONNX, OPENVINO),
+        EngineKind("ncnn", f"{WORKERS}.ncnn_worker", Reads.ONNX, NCNN, PNNX),
+        EngineKind("mnn", f"{WORKERS}.mnn_worker", Reads.ONNX, MNN),
     )
 }
 

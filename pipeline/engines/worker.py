@@ -83,6 +83,8 @@ def _load(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
 
 def _output(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     engine.set_input(np.load(request["input"]))
+    # Twice, as when it is timed: an engine that computes in the memory of its input is right once.
+    engine.infer()
     engine.infer()
     np.save(request["output"], engine.output())
     return {}

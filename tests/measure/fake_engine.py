@@ -10,7 +10,7 @@ from pipeline.engines.worker import Array, serve
 
 
 class Fake:
-    """Doubles its input; `source` may ask for rubbish, refuse, hang, die or spin."""
+    """Doubles its input; `source` may ask for rubbish, refuse, hang, die, spin or spoil it."""
 
     def load(self, source: dict[str, Any], data: Array, threads: int) -> dict[str, str]:
         self.source = source
@@ -35,6 +35,8 @@ class Fake:
         while time.perf_counter() < end:
             pass
         self.result = self.data * self.source.get("factor", 2)
+        if "spoil" in self.source:
+            self.data = self.result
 
     def output(self) -> Array:
         return self.result

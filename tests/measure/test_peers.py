@@ -52,6 +52,15 @@ def test_an_installed_peer_is_not_installed_again(tmp_path, monkeypatch):
     assert [command[2] for command in calls] == ["venv", "pip"]
 
 
+def test_bare_packages_come_without_what_they_ask_for(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("subprocess.run", lambda command, **_: calls.append(command))
+    peer_python(PEERS["ncnn"], tmp_path)
+    installs = [command for command in calls if "install" in command]
+    assert [command[-1].partition("==")[0] for command in installs] == ["ncnn", "pnnx"]
+    assert ["--no-deps" in command for command in installs] == [False, True]
+
+
 def test_the_cache_folder_follows_the_variables():
     assert peers_folder({"XDG_CACHE_HOME": "/c", "HOME": "/h"}).is_relative_to("/c/shufflenet-tvm")
     assert peers_folder({"HOME": "/h"}).is_relative_to("/h/.cache/shufflenet-tvm")

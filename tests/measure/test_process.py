@@ -35,6 +35,12 @@ def test_rubbish_on_standard_output_does_not_reach_the_protocol(data):
         np.testing.assert_array_equal(engine.output(data + 1), 2 * (data + 1))
 
 
+def test_an_engine_that_spoils_its_input_is_wrong(data):
+    with started() as engine:
+        engine.load({"spoil": True}, data)
+        np.testing.assert_array_equal(engine.output(data + 1), 4 * (data + 1))
+
+
 def test_every_inference_gives_one_sample(data):
     with started() as engine:
         engine.load({"seconds": 0.002}, data)
