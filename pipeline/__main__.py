@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from pipeline.commands.bench import bench
+from pipeline.commands.compare import compare
 from pipeline.commands.compile import compile_
 from pipeline.commands.doctor import doctor
 from pipeline.commands.models import models
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compile": compile_,
     "bench": bench,
     "verify": verify,
+    "compare": compare,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

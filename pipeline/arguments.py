@@ -33,9 +33,19 @@ Peers = Annotated[
     str, typer.Option(metavar="A,B", help="torch, torch-compile, onnxruntime, openvino; none.")
 ]
 Seconds = Annotated[float, typer.Option(metavar="S", help="To measure one model for.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Stop when each median is known to 1 %, or after 30 s.")
+]
+ForRecord = Annotated[
+    bool, typer.Option("--record", help="At least 1024 samples and 10 s of each engine.")
+]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write every sample there.")
 ]
+OldFile = Annotated[Path, typer.Argument(metavar="OLD.json", help="Of bench --json, before.")]
+NewFile = Annotated[Path, typer.Argument(metavar="NEW.json", help="Of bench --json, after.")]
+FailAbove = Annotated[str, typer.Option(metavar="3%", help="A smaller change does not count.")]
+EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="Whose times; or all.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For a program.")]
 Trials = Annotated[int | None, typer.Option(metavar="N", help="Candidates of a task, at most.")]
 Time = Annotated[str | None, typer.Option(metavar="20m", help="For all tasks, as 90s, 20m or 2h.")]

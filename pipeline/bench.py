@@ -1,15 +1,14 @@
 """Models and bundles, each with each number of threads, against the peers."""
 
-import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.bundle import Bundle, read_bundle
 from pipeline.compile import Recipe, compile_bundle
-from pipeline.contest import Conditions, Contest, contest
+from pipeline.contest import Conditions, Contest, Mode, contest
 from pipeline.engines.registry import peers_named
 from pipeline.environment import describe_environment
 from pipeline.errors import RequestError
@@ -19,7 +18,7 @@ from pipeline.models import InputSpec, Model, load, names
 from pipeline.peers import peers_folder
 from pipeline.processor import require_machine
 from pipeline.results import Environment, ResultFile
-from pipeline.runner import Plan
+from pipeline.runner import QUICK, RECORD, Plan
 from pipeline.subject import Subject
 from pipeline.tables import sources_text
 from pipeline.targets import Target, target_named
@@ -42,10 +41,16 @@ class Observer:
     step: Progress = lambda _: None
 
 
-def conditions_of(peers: list[str], seconds: float, environment: Mapping[str, str]) -> Conditions:
+def conditions_of(
+    peers: list[str], seconds: float, environment: Mapping[str, str], mode: Mode = "standard"
+) -> Conditions:
     """Against which peers, and for how long; `environment` says where the peers live."""
-    plan = Plan(seconds=seconds, limit_seconds=LONGEST * seconds)
-    return Conditions(peers_named(peers), 1, peers_folder(environment), plan)
+    plans = {
+        "standard": Plan(seconds=seconds, limit_seconds=LONGEST * seconds),
+        "quick": QUICK,
+        "record": replace(RECORD, seconds=max(seconds, RECORD.seconds)),
+    }
+    return Conditions(peers_named(peers), 1, peers_folder(environment), plans[mode], mode)
 
 
 def bench(
@@ -69,7 +74,7 @@ def bench(
         for count in threads:
             for subject in subjects:
                 observer.begin(subject, count)
-                here = dataclasses.replace(conditions, threads=count, progress=observer.step)
+                here = replace(conditions, threads=count, progress=observer.step)
                 contests[count].append(contest(subject, here))
     done = [one for row in contests.values() for one in row]
     return ResultFile(

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pipeline.errors import RequestError
 
@@ -48,6 +49,20 @@ def seconds(value: float) -> float:
     if not 0 < value <= LONGEST_SECONDS:
         raise RequestError(f"{value} seconds are out of range; use up to {LONGEST_SECONDS}")
     return value
+
+
+def share(text: str) -> float:
+    """A share from "3%"; 0 to 100 %, without its ends."""
+    if re.fullmatch(r"\d{1,2}(\.\d{1,3})?%", text, re.ASCII) is None or not float(text[:-1]):
+        raise RequestError(f"{text!r} is not a share above 0 and below 100 %, as in 3%")
+    return float(text[:-1]) / 100
+
+
+def mode(quick: bool, record: bool) -> Literal["standard", "quick", "record"]:
+    """How long to measure."""
+    if quick and record:
+        raise RequestError("--quick and --record contradict each other; give one of them")
+    return "quick" if quick else "record" if record else "standard"
 
 
 def trials(value: int | None) -> int | None:

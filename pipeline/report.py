@@ -1,10 +1,12 @@
 """Tables from results: for the terminal, and the same as Markdown for a README."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
 
+from pipeline.compare import Comparison
 from pipeline.engines.registry import OURS
 from pipeline.results import Absence, Result, Verdict
 
@@ -22,8 +24,18 @@ LATENCY_HEADINGS = (
     "tuned/hand/default",
     "verdict",
 )
+COMPARISON_HEADINGS = (
+    "model",
+    "threads",
+    "engine",
+    "old p50 ms",
+    "new p50 ms",
+    "change",
+    "99 % sure of",
+    "outcome",
+)
 RATIO_HEADINGS = ("pair", "threads", "engine", "multiply-adds", "time", "time / multiply-adds")
-TEXT_COLUMNS = {"model", "engine", "verdict", "pair"}
+TEXT_COLUMNS = {"model", "engine", "verdict", "pair", "outcome"}
 OPPONENT = "mobilenet"
 HERO = "shufflenet"
 
@@ -39,9 +51,9 @@ class Rows:
 
 def latency_rows(results: Sequence[Result], absent: Sequence[Absence] = ()) -> Rows:
     """A row for each model, number of threads and engine, fastest engine first."""
-    ours = {_setting(result): result for result in results if result.engine == OURS.name}
+    ours = {result.contest: result for result in results if result.engine == OURS.name}
     ordered = sorted(results, key=lambda r: (r.model, r.threads, r.latency_ms.p50))
-    cells = [_latency_cells(result, ours.get(_setting(result))) for result in ordered]
+    cells = [_latency_cells(result, ours.get(result.contest)) for result in ordered]
     blank = ("",) * (len(LATENCY_HEADINGS) - 4)
     cells += [(a.model, str(a.threads), a.engine, *blank, a.reason) for a in absent]
     return Rows("Latency", LATENCY_HEADINGS, cells)
@@ -58,9 +70,14 @@ def ratio_rows(results: Sequence[Result]) -> Rows:
         _ratio_cells(rival, hero)
         for rival in rivals
         for hero in heroes
-        if (rival.engine, *_setting(rival)[1:]) == (hero.engine, *_setting(hero)[1:])
+        if (rival.engine, *rival.contest[1:]) == (hero.engine, *hero.contest[1:])
     ]
     return Rows("MobileNet : ShuffleNet", RATIO_HEADINGS, sorted(cells))
+
+
+def comparison_rows(comparisons: Sequence[Comparison]) -> Rows:
+    """A row for each setting, in the order of the old file."""
+    return Rows("New against old", COMPARISON_HEADINGS, [*map(_comparison_cells, comparisons)])
 
 
 def rich_table(rows: Rows) -> Table:
@@ -88,19 +105,6 @@ def markdown_table(rows: Rows) -> str:
     return "\n".join(f"| {' | '.join(_escaped(cell) for cell in line)} |" for line in lines)
 
 
-def _setting(result: Result) -> tuple[object, ...]:
-    """What two results must share, the model first, to be compared as engines."""
-    return (
-        result.model,
-        result.target,
-        result.device,
-        result.threads,
-        result.batch,
-        result.input_size,
-        result.dtype,
-    )
-
-
 def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
     times, sources = result.latency_ms, result.schedule_sources
     peak = result.fraction_of_peak
@@ -118,6 +122,18 @@ def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
         f"{sources.tuned}/{sources.hand}/{sources.default}" if sources else "",
         str(result.verdict),
     )
+
+
+def _comparison_cells(one: Comparison) -> tuple[str, ...]:
+    times = [f"{result.latency_ms.p50:.3f}" if result else "" for result in (one.old, one.new)]
+    found, subject = one.change, one.subject
+    shown = ("", "")
+    if found:
+        known = math.isfinite(found.high)
+        span = f"{found.low:+.1%} to {found.high:+.1%}" if known else "nothing: too few rounds"
+        shown = (f"{found.ratio:+.1%}", span)
+    where = (subject.model, str(subject.threads), subject.engine)
+    return (*where, *times, *shown, str(one.outcome))
 
 
 def _ratio_cells(rival: Result, hero: Result) -> tuple[str, ...]:
