@@ -11,6 +11,7 @@ from pipeline.commands.compare import compare
 from pipeline.commands.compile import compile_
 from pipeline.commands.doctor import doctor
 from pipeline.commands.models import models
+from pipeline.commands.profile import profile
 from pipeline.commands.targets import targets
 from pipeline.commands.tune import tune
 from pipeline.commands.verify import verify
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tune": tune,
     "compile": compile_,
     "bench": bench,
+    "profile": profile,
     "verify": verify,
     "compare": compare,
 }

@@ -46,6 +46,12 @@ OldFile = Annotated[Path, typer.Argument(metavar="OLD.json", help="Of bench --js
 NewFile = Annotated[Path, typer.Argument(metavar="NEW.json", help="Of bench --json, after.")]
 FailAbove = Annotated[str, typer.Option(metavar="3%", help="A smaller change does not count.")]
 EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="Whose times; or all.")]
+ProfileJson = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write every kernel there.")
+]
+TraceFile = Annotated[
+    Path | None, typer.Option("--trace", metavar="FILE", help="Write a trace for Perfetto.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For a program.")]
 Trials = Annotated[int | None, typer.Option(metavar="N", help="Candidates of a task, at most.")]
 Time = Annotated[str | None, typer.Option(metavar="20m", help="For all tasks, as 90s, 20m or 2h.")]

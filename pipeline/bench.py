@@ -61,13 +61,13 @@ def bench(
 ) -> ResultFile:
     """Measure every recipe, whose `model` may also be the folder of a bundle."""
     for recipe in recipes:
-        _check(recipe)
+        check_recipe(recipe)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shufflenet-tvm-")))
-        subjects = [
-            _subject(recipe, folder / str(number), observer.prepare)
-            for number, recipe in enumerate(recipes)
-        ]
+        subjects = []
+        for number, recipe in enumerate(recipes):
+            made = prepared(recipe, folder / str(number), observer.prepare)
+            subjects.append(subject_of(*made, target_named(recipe.target), recipe.weights))
         for subject in subjects:
             observer.note(f"{subject.model.name}: kernel calls by schedule: {_sources(subject)}")
         contests: dict[int, list[Contest]] = {count: [] for count in threads}
@@ -84,7 +84,7 @@ def bench(
     )
 
 
-def _check(recipe: Recipe) -> None:
+def check_recipe(recipe: Recipe) -> None:
     """RequestError for what can be seen to be wrong before anything is compiled."""
     target_named(recipe.target)
     if _is_bundle(recipe):
@@ -98,14 +98,14 @@ def _is_bundle(recipe: Recipe) -> bool:
     return recipe.model not in names() and Path(recipe.model).is_dir()
 
 
-def _subject(recipe: Recipe, folder: Path, progress: Progress) -> Subject:
-    target = target_named(recipe.target)
+def prepared(recipe: Recipe, folder: Path, progress: Progress) -> tuple[Bundle, Model]:
+    """The bundle of a recipe, compiled to `folder` if it names a model, and its model."""
     if _is_bundle(recipe):
         bundle = read_bundle(Path(recipe.model))
         progress(f"{bundle.manifest.model}: loading")
-        return subject_of(bundle, _model_of(bundle, recipe), target, recipe.weights)
+        return bundle, _model_of(bundle, recipe)
     compiled = compile_bundle(recipe, folder, progress=progress)
-    return subject_of(compiled.bundle, compiled.model, target, recipe.weights)
+    return compiled.bundle, compiled.model
 
 
 def subject_of(bundle: Bundle, model: Model, target: Target, weights: Path | None) -> Subject:

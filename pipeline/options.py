@@ -87,6 +87,12 @@ def require_one(models: Sequence[object], out: Path | None) -> None:
         raise RequestError("--out is one bundle; tune one model, or compile each afterwards")
 
 
+def require_single(count: int, trace: Path | None) -> None:
+    """RequestError if several profiles would go to one trace."""
+    if trace is not None and count > 1:
+        raise RequestError("--trace is of one model with one number of threads; give just those")
+
+
 def require_device(device: str) -> None:
     """RequestError unless it is this machine."""
     if device != "local":

@@ -35,7 +35,17 @@ COMPARISON_HEADINGS = (
     "outcome",
 )
 RATIO_HEADINGS = ("pair", "threads", "engine", "multiply-adds", "time", "time / multiply-adds")
-TEXT_COLUMNS = {"model", "engine", "verdict", "pair", "outcome"}
+TEXT_COLUMNS = {
+    "model",
+    "engine",
+    "verdict",
+    "pair",
+    "outcome",
+    "module",
+    "operators",
+    "output",
+    "schedule",
+}
 OPPONENT = "mobilenet"
 HERO = "shufflenet"
 

@@ -4,6 +4,7 @@ Times are stored as samples in the order taken, so that every figure in a table 
 again from the file. Ratios between results belong to the report and are not stored.
 """
 
+import json
 import os
 import tempfile
 from enum import StrEnum
@@ -148,14 +149,24 @@ class ResultFile(Record):
     absent: list[Absence] = []
 
 
-def write_results(file: ResultFile, path: Path) -> None:
+def write_results(file: Record, path: Path) -> None:
     """Write all of `file` or nothing: a reader never sees half a file."""
+    write_text(file.model_dump_json(indent=1) + "\n", path)
+
+
+def write_json(value: object, path: Path) -> None:
+    """The same of plain data."""
+    write_text(json.dumps(value) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """The same of text."""
     if not path.parent.is_dir():
         raise RequestError(f"no folder {path.parent} to write {path.name} to; make it first")
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(file.model_dump_json(indent=1) + "\n")
+            stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         Path(draft).chmod(0o644)
