@@ -13,7 +13,7 @@ bench: .venv/installed
 	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2 --peers onnxruntime
 
 # What checks numbers runs on all cores; what starts processes of its own, or times, runs alone.
-ALONE := tests/cli tests/measure tests/tuning
+ALONE := tests/cli tests/measure tests/page tests/tuning
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto $(filter-out $(ALONE),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))

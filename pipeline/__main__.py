@@ -12,6 +12,7 @@ from pipeline.commands.compile import compile_
 from pipeline.commands.doctor import doctor
 from pipeline.commands.models import models
 from pipeline.commands.profile import profile
+from pipeline.commands.report import report
 from pipeline.commands.targets import targets
 from pipeline.commands.tune import tune
 from pipeline.commands.verify import verify
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bench": bench,
     "profile": profile,
     "verify": verify,
+    "report": report,
     "compare": compare,
 }
 for name, command in COMMANDS.items():

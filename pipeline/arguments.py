@@ -52,6 +52,16 @@ ProfileJson = Annotated[
 TraceFile = Annotated[
     Path | None, typer.Option("--trace", metavar="FILE", help="Write a trace for Perfetto.")
 ]
+ResultFiles = Annotated[
+    list[Path], typer.Argument(metavar="RESULT.json", help="Of bench or profile, --json.")
+]
+ReportFile = Annotated[Path, typer.Option("--out", metavar="report.html", help="The page to make.")]
+FiguresFolder = Annotated[
+    Path | None, typer.Option("--figures", metavar="DIR", help="Each figure as SVG and PNG, too.")
+]
+MarkdownFile = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="Tables and links to --figures.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For a program.")]
 Trials = Annotated[int | None, typer.Option(metavar="N", help="Candidates of a task, at most.")]
 Time = Annotated[str | None, typer.Option(metavar="20m", help="For all tasks, as 90s, 20m or 2h.")]

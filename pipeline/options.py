@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -85,6 +86,20 @@ def require_one(models: Sequence[object], out: Path | None) -> None:
     """RequestError if several models would go to one bundle."""
     if out is not None and len(models) > 1:
         raise RequestError("--out is one bundle; tune one model, or compile each afterwards")
+
+
+def require_package(name: str, extra: str) -> None:
+    """RequestError if a package of one of the extras is not installed."""
+    if find_spec(name) is None:
+        raise RequestError(
+            f"this needs the package {name}; install it with: pip install 'shufflenet-tvm[{extra}]'"
+        )
+
+
+def require_figures(markdown: Path | None, figures: Path | None) -> None:
+    """RequestError if Markdown would link to figures that are not made."""
+    if markdown is not None and figures is None:
+        raise RequestError("--markdown links to figures; say where they go with --figures DIR")
 
 
 def require_single(count: int, trace: Path | None) -> None:

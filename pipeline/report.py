@@ -8,6 +8,7 @@ from rich.table import Table
 
 from pipeline.compare import Comparison
 from pipeline.engines.registry import OURS
+from pipeline.profiling.records import Profile
 from pipeline.results import Absence, Result, Verdict
 
 LATENCY_HEADINGS = (
@@ -34,6 +35,20 @@ COMPARISON_HEADINGS = (
     "99 % sure of",
     "outcome",
 )
+MEMORY_HEADINGS = (
+    "model",
+    "M parameters",
+    "library MB",
+    "activations MB",
+    "kernel edges MB",
+    "cache to registers MB",
+    "from DRAM MB",
+    "arithmetic mJ",
+    "cache mJ",
+    "DRAM mJ",
+    "estimate mJ",
+)
+MOVED = ("edge_bytes", "register_bytes", "dram_bytes")
 RATIO_HEADINGS = ("pair", "threads", "engine", "multiply-adds", "time", "time / multiply-adds")
 TEXT_COLUMNS = {
     "model",
@@ -90,6 +105,13 @@ def comparison_rows(comparisons: Sequence[Comparison]) -> Rows:
     return Rows("New against old", COMPARISON_HEADINGS, [*map(_comparison_cells, comparisons)])
 
 
+def memory_rows(profiles: Sequence[Profile]) -> Rows:
+    """Bytes and estimated energy of each model, once whatever the threads."""
+    models = {one.model: one for one in reversed(profiles)}
+    cells = [_memory_cells(one) for one in reversed(models.values())]
+    return Rows("Memory and energy", MEMORY_HEADINGS, cells)
+
+
 def rich_table(rows: Rows) -> Table:
     """For the terminal."""
     table = Table(title=rows.title)
@@ -131,6 +153,19 @@ def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
         f"{result.max_relative_error:.0e}",
         f"{sources.tuned}/{sources.hand}/{sources.default}" if sources else "",
         str(result.verdict),
+    )
+
+
+def _memory_cells(one: Profile) -> tuple[str, ...]:
+    energy = one.energy
+    parts = (energy.arithmetic_uj, energy.cache_uj, energy.dram_uj)
+    moved = [sum(getattr(call, name) for call in one.calls) for name in MOVED]
+    sizes = (one.library_bytes, one.peak_activation_bytes, *moved)
+    return (
+        one.model,
+        f"{one.parameters / 1e6:.2f}",
+        *(f"{size / 1e6:.1f}" for size in sizes),
+        *(f"{part / 1e3:.2f}" for part in (*parts, sum(parts))),
     )
 
 

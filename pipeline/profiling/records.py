@@ -71,6 +71,11 @@ class Profile(Record):
     calls: list[Call]
 
     @property
+    def setting(self) -> tuple[object, ...]:
+        """What two profiles must share to be of the same thing."""
+        return self.model, self.target, self.device, self.threads, self.batch, self.input_size
+
+    @property
     def kernels_ms(self) -> float:
         """The sum over all calls."""
         return sum(call.ms for call in self.calls)
