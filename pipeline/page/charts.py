@@ -17,7 +17,7 @@ def latency_chart(evidence: Evidence) -> Spec | None:
     results = evidence.usual
     if not results:
         return None
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "model": one.model,
             "family": family(one.model),

@@ -14,7 +14,7 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 # In the order in which they are told apart best; the first is ours.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C8C", "#B5A642")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-DASHES = ([], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3])
+DASHES: tuple[list[int], ...] = ([], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3])
 HEIGHT = 340
 # Room between the outermost points of a logarithmic scale and its ends.
 MARGIN = 1.35

@@ -34,7 +34,7 @@ def figures(evidence: Evidence) -> list[Figure]:
         ("roofline", "Every kernel under its roofline", ROOFLINE_NOTE, roofline_chart(profiles)),
         ("threads", "What more threads give", THREADS_NOTE, threads_chart(evidence)),
     ]
-    whole = [Figure(*parts, spec) for *parts, spec in found if spec is not None]
+    whole = [Figure(name, title, note, spec) for name, title, note, spec in found if spec]
     return [*whole[:2], *layer_figures(profiles), *whole[2:]]
 
 

@@ -8,7 +8,7 @@ from pipeline.profiling.records import Call, Profile
 
 ROW = 21
 # What a kernel is called by the operators that it holds; the first line that holds counts.
-WORKS = (
+WORKS: tuple[tuple[set[str], str], ...] = (
     ({"firstconvolution"}, "first convolution"),
     ({"convolution"}, "convolution"),
     ({"depthwise", "pointwise"}, "depthwise + pointwise"),
@@ -21,7 +21,7 @@ WORKS = (
 
 def roofline_chart(profiles: Sequence[Profile]) -> Spec | None:
     """Every kernel between the ceiling of arithmetic and the slopes of memory."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "model": profile.model,
             "module": call.path or call.function,
@@ -37,7 +37,7 @@ def roofline_chart(profiles: Sequence[Profile]) -> Spec | None:
     ]
     if not rows:
         return None
-    ceilings = _ceilings(profiles[0], [float(str(row["intensity"])) for row in rows])
+    ceilings = _ceilings(profiles[0], [row["intensity"] for row in rows])
     every = [*rows, *ceilings]
     title = "multiply-adds a byte that the kernel reads or writes"
     x = log_axis("intensity", title, (row["intensity"] for row in every))

@@ -16,6 +16,8 @@ from pipeline.page.themes import DARK, LIGHT
 from pipeline.report import TEXT_COLUMNS, markdown_table
 from pipeline.results import Verdict
 
+# The one function of Vega-Embed that the page calls.
+EMBED = "window.vegaEmbed = vegaEmbed;"
 TITLE = "ShuffleNet and MobileNet, measured"
 
 
@@ -33,7 +35,7 @@ def page(evidence: Evidence) -> str:
         css=Markup(_file("page.css")),
         script=Markup(_file("page.js")),
         # Of Vega, Vega-Lite and Vega-Embed, as one file that asks for nothing.
-        library=Markup(vl_convert.javascript_bundle().replace("</script", "<\\/script")),
+        library=Markup(vl_convert.javascript_bundle(EMBED).replace("</script", "<\\/script")),
         text_columns=TEXT_COLUMNS,
         ours=OURS.name,
         verdicts=[str(verdict) for verdict in Verdict],
