@@ -7,13 +7,13 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: bench test test-faults lint clean
+.PHONY: bench test test-faults lint quiet clean
 
 bench: .venv/installed
 	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2 --peers onnxruntime
 
 # What checks numbers runs on all cores; what starts processes of its own, or times, runs alone.
-ALONE := tests/arm tests/cli tests/measure tests/tuning
+ALONE := tests/arm tests/cli tests/measure tests/page tests/tuning
 
 test: .venv/installed
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto $(filter-out $(ALONE) tests/faults,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
@@ -27,6 +27,10 @@ lint: .venv/linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# How far the measurements can be trusted; needs a machine on which nothing else runs.
+quiet: .venv/installed
+	$(BIN)/python -m tests.measure.quiet_machine
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,11 +7,14 @@ from collections.abc import Callable
 import typer
 
 from pipeline.commands.bench import bench
+from pipeline.commands.compare import compare
 from pipeline.commands.compile import compile_
 from pipeline.commands.doctor import doctor
 from pipeline.commands.logs import logs
 from pipeline.commands.models import models
 from pipeline.commands.rpc import rpc
+from pipeline.commands.profile import profile
+from pipeline.commands.report import report
 from pipeline.commands.targets import targets
 from pipeline.commands.tune import tune
 from pipeline.commands.verify import verify
@@ -38,7 +41,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tune": tune,
     "compile": compile_,
     "bench": bench,
+    "profile": profile,
     "verify": verify,
+    "report": report,
+    "compare": compare,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

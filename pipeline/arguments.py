@@ -41,11 +41,37 @@ DumpIr = Annotated[
 Threads = Annotated[str, typer.Option(metavar="1,2", help="Numbers of threads, one by one.")]
 Peers = Annotated[str, typer.Option(metavar="A,B", help=f"Of {', '.join(PEERS)}; or none.")]
 Seconds = Annotated[float, typer.Option(metavar="S", help="To measure one model for.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Stop when each median is known to 1 %, or after 30 s.")
+]
+ForRecord = Annotated[
+    bool, typer.Option("--record", help="At least 1024 samples and 10 s of each engine.")
+]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write every sample there.")
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse kernels whose numbers are not tuned.")
+]
+OldFile = Annotated[Path, typer.Argument(metavar="OLD.json", help="Of bench --json, before.")]
+NewFile = Annotated[Path, typer.Argument(metavar="NEW.json", help="Of bench --json, after.")]
+FailAbove = Annotated[str, typer.Option(metavar="3%", help="A smaller change does not count.")]
+EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="Whose times; or all.")]
+ProfileJson = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write every kernel there.")
+]
+TraceFile = Annotated[
+    Path | None, typer.Option("--trace", metavar="FILE", help="Write a trace for Perfetto.")
+]
+ResultFiles = Annotated[
+    list[Path], typer.Argument(metavar="RESULT.json", help="Of bench or profile, --json.")
+]
+ReportFile = Annotated[Path, typer.Option("--out", metavar="report.html", help="The page to make.")]
+FiguresFolder = Annotated[
+    Path | None, typer.Option("--figures", metavar="DIR", help="Each figure as SVG and PNG, too.")
+]
+MarkdownFile = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="Tables and links to --figures.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For a program.")]
 Trials = Annotated[int | None, typer.Option(metavar="N", help="Candidates of a task, at most.")]

@@ -1,15 +1,14 @@
 """Models and bundles, each with each number of threads, against the peers."""
 
-import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.bundle import Bundle, read_bundle
 from pipeline.compile import Recipe, compile_bundle
-from pipeline.contest import Conditions, Contest, contest
+from pipeline.contest import Conditions, Contest, Mode, contest
 from pipeline.coverage import coverage_text, exceptions, require_tuned
 from pipeline.engines.registry import peers_named
 from pipeline.environment import describe_environment
@@ -20,7 +19,7 @@ from pipeline.models import InputSpec, Model, load, names
 from pipeline.peers import peers_folder
 from pipeline.processor import require_architecture, require_machine
 from pipeline.results import Environment, ResultFile
-from pipeline.runner import Plan
+from pipeline.runner import QUICK, RECORD, Plan
 from pipeline.subject import Subject
 from pipeline.targets import Target, target_named
 
@@ -42,10 +41,16 @@ class Observer:
     step: Progress = lambda _: None
 
 
-def conditions_of(peers: list[str], seconds: float, environment: Mapping[str, str]) -> Conditions:
+def conditions_of(
+    peers: list[str], seconds: float, environment: Mapping[str, str], mode: Mode = "standard"
+) -> Conditions:
     """Against which peers, and for how long; `environment` says where the peers live."""
-    plan = Plan(seconds=seconds, limit_seconds=LONGEST * seconds)
-    return Conditions(peers_named(peers), 1, peers_folder(environment), plan)
+    plans = {
+        "standard": Plan(seconds=seconds, limit_seconds=LONGEST * seconds),
+        "quick": QUICK,
+        "record": replace(RECORD, seconds=max(seconds, RECORD.seconds)),
+    }
+    return Conditions(peers_named(peers), 1, peers_folder(environment), plans[mode], mode)
 
 
 def bench(
@@ -56,13 +61,13 @@ def bench(
 ) -> ResultFile:
     """Measure every recipe, whose `model` may also be the folder of a bundle."""
     for recipe in recipes:
-        _check(recipe)
+        check_recipe(recipe)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shufflenet-tvm-")))
-        subjects = [
-            _subject(recipe, folder / str(number), observer.prepare)
-            for number, recipe in enumerate(recipes)
-        ]
+        subjects = []
+        for number, recipe in enumerate(recipes):
+            made = prepared(recipe, folder / str(number), observer.prepare)
+            subjects.append(subject_of(*made, target_named(recipe.target), recipe.weights))
         for subject in subjects:
             kernels = read_manifest(subject.bundle).kernels
             observer.note(
@@ -74,7 +79,7 @@ def bench(
         for count in threads:
             for subject in subjects:
                 observer.begin(subject, count)
-                here = dataclasses.replace(conditions, threads=count, progress=observer.step)
+                here = replace(conditions, threads=count, progress=observer.step)
                 contests[count].append(contest(subject, here))
     done = [one for row in contests.values() for one in row]
     return ResultFile(
@@ -84,7 +89,7 @@ def bench(
     )
 
 
-def _check(recipe: Recipe) -> None:
+def check_recipe(recipe: Recipe) -> None:
     """RequestError for what can be seen to be wrong before anything is compiled."""
     require_architecture(target_named(recipe.target).architecture, recipe.target)
     if _is_bundle(recipe):
@@ -100,14 +105,14 @@ def _is_bundle(recipe: Recipe) -> bool:
     return recipe.model not in names() and Path(recipe.model).is_dir()
 
 
-def _subject(recipe: Recipe, folder: Path, progress: Progress) -> Subject:
-    target = target_named(recipe.target)
+def prepared(recipe: Recipe, folder: Path, progress: Progress) -> tuple[Bundle, Model]:
+    """The bundle of a recipe, compiled to `folder` if it names a model, and its model."""
     if _is_bundle(recipe):
         bundle = read_bundle(Path(recipe.model))
         progress(f"{bundle.manifest.model}: loading")
-        return subject_of(bundle, _model_of(bundle, recipe), target, recipe.weights)
+        return bundle, _model_of(bundle, recipe)
     compiled = compile_bundle(recipe, folder, progress=progress)
-    return subject_of(compiled.bundle, compiled.model, target, recipe.weights)
+    return compiled.bundle, compiled.model
 
 
 def subject_of(bundle: Bundle, model: Model, target: Target, weights: Path | None) -> Subject:

@@ -1,11 +1,12 @@
 """One bundle against the peers and against the ceiling of the machine, as results."""
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.check import Array, compare, require_agreement
 from pipeline.engines.registry import OURS, PEAK, EngineKind, Reads
@@ -13,10 +14,13 @@ from pipeline.errors import WorkFailedError
 from pipeline.measure import Failure, Participant, measure
 from pipeline.peak import PeakKernel, build_peak
 from pipeline.peers import PeerError, export_onnx, peer_python
-from pipeline.results import Absence, Result
+from pipeline.results import Absence, LoadNote, Result
 from pipeline.runner import Measurement, Plan
-from pipeline.steadiness import judge, latency
+from pipeline.significance import estimate
+from pipeline.steadiness import Ceiling, judge, latency
 from pipeline.subject import Subject
+
+Mode = Literal["standard", "quick", "record"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Conditions:
     threads: int
     peers_folder: Path
     plan: Plan = Plan()  # noqa: RUF009 - frozen
+    mode: Mode = "standard"
     progress: Callable[[str], None] = lambda _: None
 
 
@@ -61,8 +66,12 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
     failures += failed
     by_name = {measurement.engine: measurement for measurement in measured}
     _require_own(failures)
-    peak_gmacs = kernel.macs / 1e6 / latency(_milliseconds(by_name.pop(PEAK.name))).p50
-    results, wrong = _results(subject, list(by_name.values()), images, peak_gmacs)
+    loop = by_name.pop(PEAK.name)
+    peak_gmacs = kernel.macs / 1e6 / latency(_milliseconds(loop)).p50
+    ceiling = Ceiling(peak_gmacs, loop.rounds)
+    results, wrong = _results(
+        subject, list(by_name.values()), images, _Judging(ceiling, conditions)
+    )
     absent = [
         Absence(model=subject.model.name, **dataclasses.asdict(failure))
         for failure in failures + wrong
@@ -96,8 +105,16 @@ def _require_own(failures: Sequence[Failure]) -> None:
             raise WorkFailedError(failure.reason)
 
 
+@dataclass(frozen=True)
+class _Judging:
+    """What samples are judged by."""
+
+    ceiling: Ceiling
+    conditions: Conditions
+
+
 def _results(
-    subject: Subject, measured: Sequence[Measurement], images: Sequence[Array], peak_gmacs: float
+    subject: Subject, measured: Sequence[Measurement], images: Sequence[Array], judging: _Judging
 ) -> tuple[list[Result], list[Failure]]:
     references = subject.reference(images)
     results, wrong = [], []
@@ -114,17 +131,19 @@ def _results(
             "max_relative_error": agreement.max_relative_error,
             "top1_agreement": agreement.top1_agreement,
         }
-        results.append(_result(subject, measurement, figures, peak_gmacs))
+        results.append(_result(subject, measurement, figures, judging))
     return results, wrong
 
 
 def _result(
-    subject: Subject, measurement: Measurement, figures: dict[str, float], peak_gmacs: float
+    subject: Subject, measurement: Measurement, figures: dict[str, float], judging: _Judging
 ) -> Result:
     milliseconds = _milliseconds(measurement)
     percentiles = latency(milliseconds)
     gmacs = subject.model.macs * subject.model.batch / 1e6 / percentiles.p50
-    verdict, advice = judge(measurement.rounds)
+    known = estimate(measurement.rounds).half_width()
+    plan, load = judging.conditions.plan, measurement.load
+    verdict, advice = judge(measurement.rounds, plan, judging.ceiling.rounds, load)
     own = measurement.engine == OURS.name
     return Result(
         model=subject.model.name,
@@ -144,9 +163,14 @@ def _result(
         rounds=[len(samples) for samples in measurement.rounds],
         cores_used=measurement.cores_used,
         gmacs_per_second=gmacs,
-        fraction_of_peak=gmacs / peak_gmacs,
+        fraction_of_peak=gmacs / judging.ceiling.gmacs,
         schedule_sources=subject.schedule_sources if own else None,
         settings=measurement.settings,
+        mode=judging.conditions.mode,
+        load=LoadNote(others=load.others, stolen=load.stolen, frequency_mhz=load.megahertz)
+        if load
+        else None,
+        median_half_width=known if math.isfinite(known) else None,
         verdict=verdict,
         advice=advice,
         **figures,

@@ -3,7 +3,9 @@
 import os
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from pipeline.devices.address import parse_device
 from pipeline.errors import RequestError
@@ -51,6 +53,20 @@ def seconds(value: float) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """A share from "3%"; 0 to 100 %, without its ends."""
+    if re.fullmatch(r"\d{1,2}(\.\d{1,3})?%", text, re.ASCII) is None or not float(text[:-1]):
+        raise RequestError(f"{text!r} is not a share above 0 and below 100 %, as in 3%")
+    return float(text[:-1]) / 100
+
+
+def mode(quick: bool, record: bool) -> Literal["standard", "quick", "record"]:
+    """How long to measure."""
+    if quick and record:
+        raise RequestError("--quick and --record contradict each other; give one of them")
+    return "quick" if quick else "record" if record else "standard"
+
+
 def trials(value: int | None) -> int | None:
     """Candidates to measure of a task."""
     if value is not None and value < 1:
@@ -79,6 +95,26 @@ def devices(text: str) -> tuple[str, ...]:
     for word in words:
         parse_device(word)
     return words
+
+
+def require_package(name: str, extra: str) -> None:
+    """RequestError if a package of one of the extras is not installed."""
+    if find_spec(name) is None:
+        raise RequestError(
+            f"this needs the package {name}; install it with: pip install 'shufflenet-tvm[{extra}]'"
+        )
+
+
+def require_figures(markdown: Path | None, figures: Path | None) -> None:
+    """RequestError if Markdown would link to figures that are not made."""
+    if markdown is not None and figures is None:
+        raise RequestError("--markdown links to figures; say where they go with --figures DIR")
+
+
+def require_single(count: int, trace: Path | None) -> None:
+    """RequestError if several profiles would go to one trace."""
+    if trace is not None and count > 1:
+        raise RequestError("--trace is of one model with one number of threads; give just those")
 
 
 def require_device(device: str) -> None:

@@ -1,11 +1,14 @@
 """Tables from results: for the terminal, and the same as Markdown for a README."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
 
+from pipeline.compare import Comparison
 from pipeline.engines.registry import OURS
+from pipeline.profiling.records import Profile
 from pipeline.results import Absence, Result, Verdict
 
 LATENCY_HEADINGS = (
@@ -22,8 +25,42 @@ LATENCY_HEADINGS = (
     "tuned/hand/default",
     "verdict",
 )
+COMPARISON_HEADINGS = (
+    "model",
+    "threads",
+    "engine",
+    "old p50 ms",
+    "new p50 ms",
+    "change",
+    "99 % sure of",
+    "outcome",
+)
+MEMORY_HEADINGS = (
+    "model",
+    "M parameters",
+    "library MB",
+    "activations MB",
+    "kernel edges MB",
+    "cache to registers MB",
+    "from DRAM MB",
+    "arithmetic mJ",
+    "cache mJ",
+    "DRAM mJ",
+    "estimate mJ",
+)
+MOVED = ("edge_bytes", "register_bytes", "dram_bytes")
 RATIO_HEADINGS = ("pair", "threads", "engine", "multiply-adds", "time", "time / multiply-adds")
-TEXT_COLUMNS = {"model", "engine", "verdict", "pair"}
+TEXT_COLUMNS = {
+    "model",
+    "engine",
+    "verdict",
+    "pair",
+    "outcome",
+    "module",
+    "operators",
+    "output",
+    "schedule",
+}
 OPPONENT = "mobilenet"
 HERO = "shufflenet"
 
@@ -39,9 +76,9 @@ class Rows:
 
 def latency_rows(results: Sequence[Result], absent: Sequence[Absence] = ()) -> Rows:
     """A row for each model, number of threads and engine, fastest engine first."""
-    ours = {_setting(result): result for result in results if result.engine == OURS.name}
+    ours = {result.contest: result for result in results if result.engine == OURS.name}
     ordered = sorted(results, key=lambda r: (r.model, r.threads, r.latency_ms.p50))
-    cells = [_latency_cells(result, ours.get(_setting(result))) for result in ordered]
+    cells = [_latency_cells(result, ours.get(result.contest)) for result in ordered]
     blank = ("",) * (len(LATENCY_HEADINGS) - 4)
     cells += [(a.model, str(a.threads), a.engine, *blank, a.reason) for a in absent]
     return Rows("Latency", LATENCY_HEADINGS, cells)
@@ -58,9 +95,21 @@ def ratio_rows(results: Sequence[Result]) -> Rows:
         _ratio_cells(rival, hero)
         for rival in rivals
         for hero in heroes
-        if (rival.engine, *_setting(rival)[1:]) == (hero.engine, *_setting(hero)[1:])
+        if (rival.engine, *rival.contest[1:]) == (hero.engine, *hero.contest[1:])
     ]
     return Rows("MobileNet : ShuffleNet", RATIO_HEADINGS, sorted(cells))
+
+
+def comparison_rows(comparisons: Sequence[Comparison]) -> Rows:
+    """A row for each setting, in the order of the old file."""
+    return Rows("New against old", COMPARISON_HEADINGS, [*map(_comparison_cells, comparisons)])
+
+
+def memory_rows(profiles: Sequence[Profile]) -> Rows:
+    """Bytes and estimated energy of each model, once whatever the threads."""
+    models = {one.model: one for one in reversed(profiles)}
+    cells = [_memory_cells(one) for one in reversed(models.values())]
+    return Rows("Memory and energy", MEMORY_HEADINGS, cells)
 
 
 def rich_table(rows: Rows) -> Table:
@@ -88,19 +137,6 @@ def markdown_table(rows: Rows) -> str:
     return "\n".join(f"| {' | '.join(_escaped(cell) for cell in line)} |" for line in lines)
 
 
-def _setting(result: Result) -> tuple[object, ...]:
-    """What two results must share, the model first, to be compared as engines."""
-    return (
-        result.model,
-        result.target,
-        result.device,
-        result.threads,
-        result.batch,
-        result.input_size,
-        result.dtype,
-    )
-
-
 def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
     times, sources = result.latency_ms, result.schedule_sources
     peak = result.fraction_of_peak
@@ -118,6 +154,31 @@ def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
         f"{sources.tuned}/{sources.hand}/{sources.default}" if sources else "",
         str(result.verdict),
     )
+
+
+def _memory_cells(one: Profile) -> tuple[str, ...]:
+    energy = one.energy
+    parts = (energy.arithmetic_uj, energy.cache_uj, energy.dram_uj)
+    moved = [sum(getattr(call, name) for call in one.calls) for name in MOVED]
+    sizes = (one.library_bytes, one.peak_activation_bytes, *moved)
+    return (
+        one.model,
+        f"{one.parameters / 1e6:.2f}",
+        *(f"{size / 1e6:.1f}" for size in sizes),
+        *(f"{part / 1e3:.2f}" for part in (*parts, sum(parts))),
+    )
+
+
+def _comparison_cells(one: Comparison) -> tuple[str, ...]:
+    times = [f"{result.latency_ms.p50:.3f}" if result else "" for result in (one.old, one.new)]
+    found, subject = one.change, one.subject
+    shown = ("", "")
+    if found:
+        known = math.isfinite(found.high)
+        span = f"{found.low:+.1%} to {found.high:+.1%}" if known else "nothing: too few rounds"
+        shown = (f"{found.ratio:+.1%}", span)
+    where = (subject.model, str(subject.threads), subject.engine)
+    return (*where, *times, *shown, str(one.outcome))
 
 
 def _ratio_cells(rival: Result, hero: Result) -> tuple[str, ...]:

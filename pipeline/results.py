@@ -4,9 +4,11 @@ Times are stored as samples in the order taken, so that every figure in a table 
 again from the file. Ratios between results belong to the report and are not stored.
 """
 
+import json
 import os
 import tempfile
 from enum import StrEnum
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +30,7 @@ class Verdict(StrEnum):
 
     VALID = "VALID"
     UNSTABLE = "UNSTABLE"
+    THROTTLED = "THROTTLED"
 
 
 class Environment(Record):
@@ -64,11 +67,20 @@ class Sources(Record):
     default: int
 
 
+class LoadNote(Record):
+    """What else went on: cores that worked for others or were kept by the host, slowest clock."""
+
+    others: float
+    stolen: float
+    frequency_mhz: float | None
+
+
 class Result(Record):
     """One model on one engine with one number of threads.
 
     `rounds` says how many of `samples_ms` each round took. `cores_used` is CPU time over wall
-    time while the samples were taken.
+    time while the samples were taken. `median_half_width` is half the 99 % confidence interval of
+    p50, as a share of it.
     """
 
     model: str
@@ -93,8 +105,30 @@ class Result(Record):
     top1_agreement: float
     schedule_sources: Sources | None = None
     settings: dict[str, str] = {}
+    mode: Literal["standard", "quick", "record"] = "standard"
+    load: LoadNote | None = None
+    median_half_width: float | None = None
     verdict: Verdict
     advice: str = ""
+
+    @property
+    def setting(self) -> tuple[object, ...]:
+        """What two results must share to be of the same thing."""
+        return (self.engine, *self.contest)
+
+    @property
+    def contest(self) -> tuple[object, ...]:
+        """What two engines must share, the model first, to be compared."""
+        place = (self.target, self.device, self.threads)
+        return (self.model, *place, self.batch, self.input_size, self.dtype)
+
+    @property
+    def samples_by_round(self) -> list[list[float]]:
+        """The samples as they were taken, in milliseconds."""
+        ends = list(accumulate(self.rounds))
+        return [
+            self.samples_ms[end - count : end] for end, count in zip(ends, self.rounds, strict=True)
+        ]
 
 
 class Absence(Record):
@@ -115,14 +149,24 @@ class ResultFile(Record):
     absent: list[Absence] = []
 
 
-def write_results(file: ResultFile, path: Path) -> None:
+def write_results(file: Record, path: Path) -> None:
     """Write all of `file` or nothing: a reader never sees half a file."""
+    write_text(file.model_dump_json(indent=1) + "\n", path)
+
+
+def write_json(value: object, path: Path) -> None:
+    """The same of plain data."""
+    write_text(json.dumps(value) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """The same of text."""
     if not path.parent.is_dir():
         raise RequestError(f"no folder {path.parent} to write {path.name} to; make it first")
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(file.model_dump_json(indent=1) + "\n")
+            stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         Path(draft).chmod(0o644)

@@ -1,4 +1,8 @@
-"""One engine's part in a measurement: warm up, then a round whenever it is its turn."""
+"""One engine's part in a measurement: warm up, then a round whenever it is its turn.
+
+A plan says how much is enough: some seconds and samples, or, for a quick look, a median that is
+known well enough; for the record, at least 1024 samples and 10 seconds of every engine.
+"""
 
 import math
 import statistics
@@ -10,6 +14,8 @@ from typing import Any
 from pipeline.engines.pipe import EngineError
 from pipeline.engines.process import EngineProcess, Round
 from pipeline.engines.worker import Array
+from pipeline.load import Load, between, mean, moment
+from pipeline.significance import estimate
 
 # A pool of n threads may count a little more than n cores, for the interpreter beside it.
 CORES_SLACK = 1.2
@@ -30,8 +36,17 @@ class Plan:
     warm_up_seconds: float = 2.0
     round_seconds: float = 0.2
     fewest_samples: int = 100
+    # Of each engine, while it is timed.
+    fewest_seconds: float = 0.0
+    # Half the confidence interval of the median, as a share of it, at which to stop.
+    precision: float | None = None
     # Untimed inferences at the start of a round: the other engines have emptied the caches.
     settle: int = 2
+
+
+# As many samples and seconds as MLPerf asks of its shortest valid run, or more.
+RECORD = Plan(seconds=10, limit_seconds=1800, fewest_samples=1024, fewest_seconds=10)
+QUICK = Plan(seconds=1, limit_seconds=30, warm_up_seconds=1, fewest_samples=50, precision=0.01)
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,7 @@ class Measurement:
     cores_used: float
     settings: dict[str, str]
     outputs: tuple[Array, ...]
+    load: Load | None = None
 
     @property
     def samples(self) -> list[float]:
@@ -61,6 +77,7 @@ class Runner:
     settings: dict[str, str] = field(default_factory=dict)
     outputs: tuple[Array, ...] = ()
     rounds: list[Round] = field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
 
     def prepare(self, source: dict[str, Any], images: Sequence[Array], plan: Plan) -> None:
         """Load, compute the outputs, warm up, stop."""
@@ -71,16 +88,22 @@ class Runner:
 
     def take_round(self, plan: Plan) -> None:
         """Wake, time one round, stop."""
+        before = moment(self.process.pid)
         self.process.resume()
         try:
             self.rounds.append(self.process.run(self.count, plan.settle))
+            self.loads.append(between(before, moment(self.process.pid)))
         finally:
             self.process.stop()
 
     def has_enough(self, plan: Plan) -> bool:
-        """Whether there are as many samples and rounds as the plan asks for."""
+        """Whether there is as much as the plan asks for, and as exact."""
         samples = sum(len(done.samples) for done in self.rounds)
-        return samples >= plan.fewest_samples and len(self.rounds) >= FEWEST_ROUNDS
+        seconds = sum(done.wall for done in self.rounds)
+        enough = samples >= plan.fewest_samples and seconds >= plan.fewest_seconds
+        if not enough or len(self.rounds) < FEWEST_ROUNDS or plan.precision is None:
+            return enough and len(self.rounds) >= FEWEST_ROUNDS
+        return estimate([done.samples for done in self.rounds]).half_width() <= plan.precision
 
     def require_threads(self) -> None:
         """EngineError if it used more cores than it was given threads."""
@@ -100,6 +123,7 @@ class Runner:
             cores_used=self._cores_used(),
             settings=self.settings,
             outputs=self.outputs,
+            load=mean(self.loads) if self.loads else None,
         )
 
     def _cores_used(self) -> float:

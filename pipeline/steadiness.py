@@ -2,16 +2,35 @@
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.load import Load
 from pipeline.results import Latency, Verdict
+from pipeline.runner import Plan
+from pipeline.significance import estimate
+
+Rounds = Sequence[Sequence[float]]
 
 # Beyond these a difference between two engines may be the machine's and not theirs.
 LARGEST_TAIL = 0.15  # (p90 - p50) / p50
 LARGEST_DRIFT = 0.05  # p90 - p10 of the rounds' medians, over their median
-# p99 of fewer samples is the largest one or two of them.
-FEWEST_SAMPLES = 100
+# A loop of multiply-adds touches no memory: if it slows down by this, the clock did.
+LARGEST_SLOWDOWN = 0.05
+# The first and the last part of a measurement, by which a slow-down is seen.
+PART = 1 / 3
+STANDARD = Plan()
+# Cores; a fifth of one is more than what a desktop does by itself.
+BUSY = 0.2
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The loop of nothing but multiply-adds: its rate, and its samples by round."""
+
+    gmacs: float
+    rounds: Rounds
 
 
 def latency(samples_ms: Sequence[float]) -> Latency:
@@ -26,26 +45,50 @@ def tail(samples: Sequence[float]) -> float:
     return float((p90 - p50) / p50)
 
 
-def drift(rounds: Sequence[Sequence[float]]) -> float:
+def drift(rounds: Rounds) -> float:
     """How far the medians of the rounds lie apart, without the outermost tenth at each end."""
     medians = [statistics.median(samples) for samples in rounds]
     p10, p50, p90 = np.percentile(medians, [10, 50, 90])
     return float((p90 - p10) / p50)
 
 
-def judge(rounds: Sequence[Sequence[float]], fewest: int = FEWEST_SAMPLES) -> tuple[Verdict, str]:
-    """Whether the samples can be compared, and one line on what to do where they cannot."""
+def slowdown(rounds: Rounds) -> float:
+    """By what share the last third of the rounds takes longer than the first."""
+    part = int(len(rounds) * PART)
+    if part == 0:
+        return 0.0
+    medians = [statistics.median(samples) for samples in rounds]
+    return statistics.median(medians[-part:]) / statistics.median(medians[:part]) - 1
+
+
+def judge(
+    rounds: Rounds, plan: Plan = STANDARD, ceiling: Rounds = (), load: Load | None = None
+) -> tuple[Verdict, str]:
+    """Whether the samples can be compared, and one line on what to do where they cannot.
+
+    `ceiling` are the rounds of the loop of multiply-adds, taken in turns with these.
+    """
     samples = [sample for samples in rounds for sample in samples]
-    if len(samples) < fewest:
+    if len(samples) < plan.fewest_samples:
         return Verdict.UNSTABLE, f"only {len(samples)} samples; give the measurement more time"
+    if (slower := slowdown(ceiling)) > LARGEST_SLOWDOWN:
+        return Verdict.THROTTLED, (
+            f"bare multiply-adds became {slower:.0%} slower meanwhile, so the clock fell: let the "
+            "machine cool, or pin a frequency that it can hold"
+        )
     if (apart := drift(rounds)) > LARGEST_DRIFT:
-        return Verdict.UNSTABLE, (
-            f"medians of the rounds lie {apart:.0%} apart; the clock or the load of the machine "
-            "changes: pin the frequency, let it cool, or measure longer"
-        )
+        return Verdict.UNSTABLE, f"medians of the rounds lie {apart:.0%} apart; {_cure(load)}"
     if (above := tail(samples)) > LARGEST_TAIL:
-        return Verdict.UNSTABLE, (
-            f"p90 is {above:.0%} above p50; something else runs on these cores: stop it, or use "
-            "fewer threads"
-        )
+        return Verdict.UNSTABLE, f"p90 is {above:.0%} above p50; {_cure(load)}"
+    if plan.precision and (width := estimate(rounds).half_width()) > plan.precision:
+        return Verdict.UNSTABLE, f"the median is known to {width:.1%} only; {_cure(load)}"
     return Verdict.VALID, ""
+
+
+def _cure(load: Load | None) -> str:
+    """What most likely helps."""
+    if load and load.stolen > BUSY:
+        return f"the host kept {load.stolen:.1f} cores for others: use another host, or wait"
+    if load and load.others > BUSY:
+        return f"other programs had {load.others:.1f} cores: stop them, or use fewer threads"
+    return "clock or load of the machine change: pin the frequency, let it cool, measure longer"

@@ -17,6 +17,8 @@ def bench(
     peers: a.Peers = "torch,onnxruntime",
     json_file: a.JsonFile = None,
     seconds: a.Seconds = 3.0,
+    quick: a.Quick = False,
+    record: a.ForRecord = False,
     input_size: a.Size = "224x224",
     batch: a.Batch = 1,
     weights: a.Weights = None,
@@ -30,7 +32,8 @@ def bench(
     \b
     shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2
     shufflenet-tvm bench bundle --peers onnxruntime,openvino --json results.json
-    shufflenet-tvm bench shufflenet-0.5x-g3 --peers none --seconds 2
+    shufflenet-tvm bench shufflenet-0.5x-g3 --peers none --quick
+    shufflenet-tvm bench shufflenet-1.0x-g3 --record --json record.json
     """
     recipes = [
         replace(
@@ -42,13 +45,14 @@ def bench(
     counts, path = options.thread_counts(threads), options.result_file(json_file)
     options.require_device(device)
     limit, names = options.seconds(seconds), options.peer_names(peers)
+    mode = options.mode(quick, record)
     from pipeline.bench import bench as measure
     from pipeline.bench import conditions_of
     from pipeline.progress import bench_steps
     from pipeline.report import advice, latency_rows, ratio_rows, rich_table
     from pipeline.results import write_results
 
-    conditions = conditions_of(names, limit, os.environ)
+    conditions = conditions_of(names, limit, os.environ, mode)
     with bench_steps(progress, conditions, len(recipes) * len(counts)) as steps:
         file = measure(recipes, counts, conditions, steps)
     if path is not None:

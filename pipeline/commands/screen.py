@@ -12,12 +12,17 @@ output = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 progress = Console(stderr=True)
 
 
+def print_json(value: object) -> None:
+    """For a program."""
+    print(json.dumps(value, indent=1))
+
+
 def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
     """Print rows of the same keys as a table, or as JSON."""
     from pipeline.tables import table_of
 
     if as_json:
-        print(json.dumps(rows, indent=1))
+        print_json(rows)
     elif not rows:
         output.print("none")
     else:

@@ -1,0 +1,48 @@
+"""Compare two result files."""
+
+import typer
+
+from pipeline import arguments as a
+from pipeline import options
+from pipeline.commands.screen import output, print_json, progress
+
+
+def compare(
+    old: a.OldFile,
+    new: a.NewFile,
+    fail_above: a.FailAbove = "3%",
+    engine: a.EngineName = "shufflenet-tvm",
+    as_json: a.AsJson = False,
+) -> None:
+    """Say what became slower or faster between two result files of one machine.
+
+    Ends with status 1 if something is slower by more than --fail-above and that is certain, or is
+    missing in the new file. `bench --record` makes files that tell 3 % apart on a quiet machine.
+
+    \b
+    shufflenet-tvm compare old.json new.json
+    shufflenet-tvm compare old.json new.json --fail-above 5% --engine all
+    """
+    margin = options.share(fail_above)
+    from pipeline.compare import compare as compared
+    from pipeline.compare import fails, machine_change
+    from pipeline.report import comparison_rows, rich_table
+    from pipeline.results import read_results
+
+    files = read_results(old), read_results(new)
+    found = compared(*files, margin, None if engine == "all" else engine)
+    rows = comparison_rows(found)
+    if as_json:
+        print_json([dict(zip(rows.headings, cells, strict=True)) for cells in rows.cells])
+    else:
+        output.print(rich_table(rows))
+    for count, slower in machine_change(*files).items():
+        if abs(slower) > margin / 2:
+            word = "slower" if slower > 0 else "faster"
+            progress.print(
+                f"with {count} threads the machine itself was {abs(slower):.1%} {word}, by a loop "
+                "of multiply-adds: its clock or load differed; measure both again",
+                highlight=False,
+            )
+    if fails(found):
+        raise typer.Exit(1)

@@ -1,0 +1,57 @@
+"""Profile models, kernel by kernel."""
+
+from pipeline import arguments as a
+from pipeline import options
+from pipeline.commands.recipe import recipe_of
+from pipeline.commands.screen import output, progress
+
+
+def profile(
+    subjects: a.Subjects,
+    target: a.TargetName = "host",
+    threads: a.Threads = "1",
+    device: a.Device = "local",
+    seconds: a.Seconds = 3.0,
+    json_file: a.ProfileJson = None,
+    trace: a.TraceFile = None,
+    input_size: a.Size = "224x224",
+    batch: a.Batch = 1,
+    weights: a.Weights = None,
+    classes: a.Classes = 1000,
+    seed: a.Seed = 0,
+    logs: a.Logs = None,
+) -> None:
+    """Show where the time of a network goes: each kernel, and the PyTorch modules it is made of.
+
+    Kernels are called one at a time on the network's own tensors, apart from any timed run.
+
+    \b
+    shufflenet-tvm profile shufflenet-1.0x-g3
+    shufflenet-tvm profile shufflenet-1.0x-g3 mobilenet-1.0 --json profile.json
+    shufflenet-tvm profile bundle --threads 2 --trace trace.json   # for ui.perfetto.dev
+    """
+    recipes = [
+        recipe_of(name, target, logs, (input_size, batch, classes), weights, seed)
+        for name in subjects
+    ]
+    counts, limit = options.thread_counts(threads), options.seconds(seconds)
+    options.require_device(device)
+    path, trace_path = options.result_file(json_file), options.result_file(trace)
+    options.require_single(len(recipes) * len(counts), trace_path)
+    from pipeline.profiling.run import profile_all
+    from pipeline.profiling.table import describe, profile_rows
+    from pipeline.profiling.trace import trace as trace_of
+    from pipeline.progress import Steps
+    from pipeline.report import rich_table
+    from pipeline.results import write_json, write_results
+
+    with Steps(progress) as steps:
+        file = profile_all(recipes, counts, limit, steps.say)
+    if path is not None:
+        write_results(file, path)
+    if trace_path is not None:
+        write_json(trace_of(file.profiles[0]), trace_path)
+    for one in file.profiles:
+        output.print(rich_table(profile_rows(one)))
+        for line in describe(one):
+            output.print(line, highlight=False)

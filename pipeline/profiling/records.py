@@ -1,0 +1,108 @@
+"""The file of a profile: every kernel call of an inference, and what it is held against."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from pipeline.errors import RequestError
+from pipeline.results import Environment, Record
+
+
+class Call(Record):
+    """One kernel call. `paths` are the PyTorch modules of its `operators`, in order.
+
+    `edge_bytes` are those of the tensors it reads and writes, `register_bytes` those of its loads
+    and stores, `dram_bytes` those expected to come from DRAM.
+    """
+
+    function: str
+    path: str
+    paths: list[str]
+    operators: list[str]
+    output: str
+    source: Literal["tuned", "hand", "default", ""]
+    ms: float
+    macs: int
+    edge_bytes: int
+    register_bytes: int
+    dram_bytes: int
+
+    @property
+    def gmacs(self) -> float:
+        """Thousand million multiply-adds a second."""
+        return self.macs / 1e6 / self.ms
+
+    @property
+    def intensity(self) -> float:
+        """Multiply-adds a byte at the edge of the kernel."""
+        return self.macs / self.edge_bytes if self.edge_bytes else 0.0
+
+
+class EnergyNote(Record):
+    """Estimated microjoules of an inference."""
+
+    cache_uj: float
+    dram_uj: float
+    arithmetic_uj: float
+
+
+class Profile(Record):
+    """One model with one number of threads. `whole_ms` is p50 of undivided inferences.
+
+    `peak_gmacs` is what a loop of multiply-adds reaches, `bandwidth` what loops that only read
+    reach, in GB/s, by where from: "cache" or "DRAM".
+    """
+
+    model: str
+    target: str
+    device: str
+    threads: int
+    batch: int
+    input_size: tuple[int, int]
+    parameters: int
+    library_bytes: int
+    peak_activation_bytes: int
+    cache_bytes: int
+    whole_ms: float
+    peak_gmacs: float
+    bandwidth: dict[str, float]
+    energy: EnergyNote
+    calls: list[Call]
+
+    @property
+    def setting(self) -> tuple[object, ...]:
+        """What two profiles must share to be of the same thing."""
+        return self.model, self.target, self.device, self.threads, self.batch, self.input_size
+
+    @property
+    def kernels_ms(self) -> float:
+        """The sum over all calls."""
+        return sum(call.ms for call in self.calls)
+
+    @property
+    def gap(self) -> float:
+        """By what share the kernels add up to more than the whole."""
+        return self.kernels_ms / self.whole_ms - 1
+
+
+class ProfileFile(Record):
+    """All of one run of `profile`, as `--json` writes it."""
+
+    kind: Literal["shufflenet-tvm profile"] = "shufflenet-tvm profile"
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    environment: Environment
+    profiles: list[Profile]
+
+
+def read_profiles(path: Path) -> ProfileFile:
+    """The content of a profile; RequestError names the first thing that is wrong with it."""
+    way_out = f"make one with: shufflenet-tvm profile MODEL --json {path}"
+    try:
+        return ProfileFile.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"cannot read a profile from {path} ({error}); {way_out}") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"]) or "the file"
+        raise RequestError(f"{path} is no profile: {place}: {fault['msg']}; {way_out}") from error
