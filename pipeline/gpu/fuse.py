@@ -8,6 +8,7 @@ The sum of modelled times is least along the best path through all units: what o
 matters to the one before it only.
 """
 
+import itertools
 from dataclasses import dataclass
 from functools import cache
 
@@ -35,7 +36,7 @@ class _Path:
 def fused(network: Network, gpu: Gpu) -> list[Call]:
     """The calls of a network, fused as a model of bytes, repeated work and launches finds best."""
     units = find_units(network)
-    follows = [can_follow(network, *pair) for pair in zip(units, units[1:], strict=False)]
+    follows = [can_follow(network, *pair) for pair in itertools.pairwise(units)]
 
     @cache
     def cost(number: int, expansion: Expansion, followed: bool) -> float:
@@ -56,9 +57,7 @@ def fused(network: Network, gpu: Gpu) -> list[Call]:
             for choice in _choices(units[number], follows[number - 1])
         }  # fmt: skip
     last = len(units) - 1
-    best = min(
-        paths.values(), key=lambda path: path.seconds + cost(last, path.choices[-1], False)
-    )
+    best = min(paths.values(), key=lambda path: path.seconds + cost(last, path.choices[-1], False))
     return _calls(network, units, best.choices)
 
 

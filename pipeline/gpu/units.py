@@ -75,9 +75,7 @@ def _unit(network: Network, first: Operator, rest: list[Operator]) -> Unit:
     return _alone(first)
 
 
-def _next(
-    network: Network, operator: Operator, kind: str, rest: list[Operator]
-) -> Operator | None:
+def _next(network: Network, operator: Operator, kind: str, rest: list[Operator]) -> Operator | None:
     """The operator of that kind which alone reads all that another one writes."""
     reader = only_reader(network, operator.writes)
     writers = [o for o in network.operators if o.writes == operator.writes]

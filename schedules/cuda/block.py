@@ -1,8 +1,8 @@
 """A block of threads, and how they share work.
 
-    for turn in range(ceil(count / threads)):
-        item = turn * threads + thread
-        if item < count: ...
+for turn in range(ceil(count / threads)):
+    item = turn * threads + thread
+    if item < count: ...
 """
 
 from collections.abc import Iterator, Sequence

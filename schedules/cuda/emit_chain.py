@@ -11,15 +11,17 @@ from schedules.cuda.block import LANES, Block, buffer, grid, select, vector, whe
 from schedules.cuda.chain import PATCH, Chain, Tile, halo_of, patch_of, step
 from schedules.cuda.patch import KERNEL, Halo, Line, Square
 from schedules.cuda.product import (
+    Job,
     Product,
     Rows,
     Share,
+    Span,
     Spot,
     emit_product,
     finish,
     store_global,
 )
-from schedules.cuda.window import Strip, Tap, emit_window, global_tap
+from schedules.cuda.window import Strip, Tap, Window, emit_window, global_tap
 from schedules.frame import Frame, Planes
 from schedules.program import Tensors, prim_func, tensor, zero
 
@@ -44,7 +46,7 @@ def inputs(chain: Chain) -> dict[str, tuple[int, ...]]:
 def constants(chain: Chain) -> dict[str, tuple[int, ...]]:
     """The packed constants of a chain, by step and role."""
     steps = {"expand": chain.expand, "project": chain.project, "follow": chain.follow}
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for name, product in steps.items():
         if product:
             shapes |= {f"{name}_{role}": shape for role, shape in product.weight_shapes.items()}
@@ -157,7 +159,9 @@ class _Writer:
     def _expand(self, product: Product, halo: Halo) -> Any:
         """The product on the halo, zero off the image, in shared memory."""
         groups = product.groups // self.chain.slices
-        share = Share(self.slice * groups, groups, 0, product.vectors, self.tile.pixels, self.tile.splits)
+        share = Share(
+            self.slice * groups, groups, 0, product.vectors, self.tile.pixels, self.tile.splits
+        )
         middle = buffer("middle", (halo.count, (share.columns + 1) * LANES), "shared")
         weights = self.role("expand")
 
@@ -169,8 +173,13 @@ class _Writer:
                 T.buffer_store(middle, value, [spot.pixel, spot.column * LANES + lane])
 
         rows = self._rows(halo, halo.count)
-        emit_product("expand", self.block, product, share, halo.count, rows, weights, store)
+        emit_product(Job("expand", self.block, product, share, halo.count, weights), rows, store)
         return middle
+
+    def _strip(self, window: Window, first: Any, places: int, lanes: int) -> Strip:
+        """All pixels of the block under the chain's window."""
+        weights, count = self.role("window"), self.tile.count
+        return Strip("window", self.block, window, weights, count, first, places, lanes)
 
     def _taps(self, halo: Halo | None, middle: Any) -> Callable[[Any], Tap]:
         """What lies under the window of a pixel of the block."""
@@ -195,16 +204,13 @@ class _Writer:
         chain, count = self.chain, self.tile.count
         assert chain.window is not None
         rows = buffer("windowed", (count, chain.windowed + LANES), "shared")
-        strip = Strip(count, self.slice * chain.windowed, chain.windowed, LANES)
+        strip = self._strip(chain.window, self.slice * chain.windowed, chain.windowed, LANES)
 
         def store(pixel: Any, place: Any, sums: Any) -> None:
             with vector(LANES) as lane:
                 T.buffer_store(rows, sums[lane], [pixel, place + lane])
 
-        weights = self.role("window")
-        emit_window(
-            "window", self.block, chain.window, strip, self._taps(halo, middle), weights, store
-        )
+        emit_window(strip, self._taps(halo, middle), store)
         return _shared_rows(rows)
 
     def _window_to_target(self, halo: Halo | None, middle: Any) -> None:
@@ -212,7 +218,7 @@ class _Writer:
         chain, lanes = self.chain, self.chain.window_lanes
         assert chain.window is not None
         places = chain.vectors // self.tile.parts * lanes
-        strip = Strip(self.tile.count, self.part * places, places, lanes)
+        strip = self._strip(chain.window, self.part * places, places, lanes)
         stored = min(lanes, width(chain.offset, chain.target.channels))
 
         def store(pixel: Any, place: Any, sums: Any) -> None:
@@ -227,10 +233,7 @@ class _Writer:
                     at = [where.number, chain.offset + first + start + lane]
                     T.buffer_store(self.tensors["out"], sums[start + lane], at)
 
-        weights = self.role("window")
-        emit_window(
-            "window", self.block, chain.window, strip, self._taps(halo, middle), weights, store
-        )
+        emit_window(strip, self._taps(halo, middle), store)
 
     def _project(self, rows: Rows) -> Any:
         """The projection to the target; also to shared memory if another product follows."""
@@ -252,7 +255,7 @@ class _Writer:
                     T.buffer_store(kept, sums[lane], [spot.pixel, spot.column * LANES + lane])
             self._store(product, spot, sums, self.tensors["out"], order)
 
-        emit_product("project", self.block, product, share, tile.count, rows, weights, store)
+        emit_product(Job("project", self.block, product, share, tile.count, weights), rows, store)
         return kept
 
     def _residual(self, spot: Spot, product: Product) -> Callable[[Any], Any]:
@@ -278,7 +281,7 @@ class _Writer:
             self._store(product, spot, sums, self.tensors["after"], self.chain.order)
 
         rows = _shared_rows(result)
-        emit_product("follow", self.block, product, share, tile.count, rows, weights, store)
+        emit_product(Job("follow", self.block, product, share, tile.count, weights), rows, store)
 
     def _store(self, product: Product, spot: Spot, sums: Any, out: Any, order: Any) -> None:
         """A vector of results to memory, as wide as its alignment allows."""
@@ -296,15 +299,16 @@ class _Writer:
             place = order.place(begin) if order else self.chain.offset + begin
             T.buffer_store(out, value, [where.number, place + lane])
 
-        store_global(sums, product.outputs, first, lanes, where.inside, write)
+        store_global(sums, Span(product.outputs, first, lanes), where.inside, write)
 
     def _clear(self, order: Any) -> None:
         """Zeros in the places of an order that hold no channel."""
         out = self.tensors["after" if self.chain.follow else "out"]
         empty = order.slice - order.inputs
-        with when(self.block.slice == 0), self.block.items(
-            self.tile.count * order.consumers * empty
-        ) as item:
+        with (
+            when(self.block.slice == 0),
+            self.block.items(self.tile.count * order.consumers * empty) as item,
+        ):
             where = self.pixel(item // (order.consumers * empty))
             consumer = item // empty % order.consumers
             place = consumer * order.slice + order.inputs + item % empty
@@ -318,7 +322,16 @@ class _Writer:
         lanes = width(pooled.channels, chain.pool_offset, chain.target.channels)
         slices = chain.slices * self.tile.parts
         each = -(-pooled.channels // (lanes * slices)) * lanes
-        strip = Strip(self.tile.count, self.block.slice * each, each, lanes)
+        strip = Strip(
+            "pool",
+            self.block,
+            chain.pool,
+            {},
+            self.tile.count,
+            self.block.slice * each,
+            each,
+            lanes,
+        )
         stride = chain.pool.stride
 
         def taps(pixel: Any) -> Tap:
@@ -340,7 +353,7 @@ class _Writer:
                 at = [where.number, chain.pool_offset + first + lane]
                 T.buffer_store(self.tensors["out"], sums[lane], at)
 
-        emit_window("pool", self.block, chain.pool, strip, taps, {}, store)
+        emit_window(strip, taps, store)
 
 
 def _shared_rows(rows: Any) -> Rows:

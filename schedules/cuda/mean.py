@@ -1,8 +1,8 @@
 """The mean of each channel over an image.
 
-    for image, slice in blocks:
-        part[split, vector] = sum of data[pixel, vector] over this split's pixels
-        out[image, vector] = sum of parts / pixels
+for image, slice in blocks:
+    part[split, vector] = sum of data[pixel, vector] over this split's pixels
+    out[image, vector] = sum of parts / pixels
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tvm.script.ir_builder import tirx as T
 from tvm.tirx import PrimFunc
 
-from schedules.cuda.block import LANES, buffer, grid, serial, vector, width
+from schedules.cuda.block import buffer, grid, serial, vector, width
 from schedules.cuda.product import largest_divisor
 from schedules.frame import Frame
 from schedules.gpu import MOST_THREADS, Gpu

@@ -17,7 +17,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Signature:
-    """The parameters of a kernel by role, in order: what it reads, its constants, what it writes."""
+    """The parameters of a kernel by role, in order."""
 
     inputs: Shapes
     constants: Shapes

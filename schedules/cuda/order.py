@@ -77,7 +77,9 @@ class Order:
         All runs are as long as the longest, up to a multiple of four; -1 for none.
         """
         each = self.channels // producers
-        lists: list[list[list[int]]] = [[[] for _ in range(producers)] for _ in range(self.consumers)]
+        lists: list[list[list[int]]] = [
+            [[] for _ in range(producers)] for _ in range(self.consumers)
+        ]
         for channel in range(self.channels):
             consumer = self.shuffled(channel) // self.inputs
             lists[consumer][channel // each].append(channel)
@@ -102,4 +104,6 @@ def gathered(array: NDArray[Any], table: Table) -> NDArray[Any]:
 
 def longest_run(order: Order, producers: int) -> int:
     """The length of every run of `Order.runs`."""
-    return padded(ceil(order.inputs / producers)) if producers == 1 else order.runs(producers).shape[2]
+    return (
+        padded(ceil(order.inputs / producers)) if producers == 1 else order.runs(producers).shape[2]
+    )

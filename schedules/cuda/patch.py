@@ -42,7 +42,8 @@ class Line:
     def pixel(self, tile: Any, index: Any) -> Pixel:
         """The pixel of an index below `count`; past the end the last one, which is not inside."""
         pixels, frame = self.frame.pixels, self.frame
-        number, inside = tile * self.count + index, ()
+        number = tile * self.count + index
+        inside: tuple[Any, ...] = ()
         if pixels % self.count:
             inside = (number < pixels,)
             number = T.min(number, pixels - 1)

@@ -95,31 +95,55 @@ class Rows:
     step: int
 
 
+@dataclass(frozen=True)
+class Job:
+    """A block's share of a product of `count` pixels, and its packed weights and bias."""
+
+    name: str
+    block: Block
+    product: Product
+    share: Share
+    count: int
+    constants: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A vector of channels, of `outputs`, from `first` on; `lanes` of them are one access."""
+
+    outputs: int
+    first: Any
+    lanes: int
+
+
 Store = Callable[[Spot, Any], None]
 
 
-def emit_product(
-    name: str, block: Block, product: Product, share: Share, count: int, rows: Rows,
-    constants: dict[str, Any], store: Store,
-) -> None:  # fmt: skip
-    """The product of `count` pixels; `store(spot, sums)` finishes and writes a vector of sums.
+def emit_product(job: Job, rows: Rows, store: Store) -> None:
+    """Writes the product; `store(spot, sums)` finishes and writes a vector of sums.
 
-    `sums[lane]` are complete but for what comes after the product; bias and activation are
-    `finish`. `share.splits` and `share.pixels` are upper limits.
+    `sums[lane]` are complete but for what comes after the product: see `finish`. Splits and pixels
+    a thread are upper limits.
     """
+    name, block, count = job.name, job.block, job.count
+    product, share = job.product, job.share
     steps = product.inputs // rows.step
     splits = largest_divisor(steps, share.splits)
     pixels = min(share.pixels, count)
     rounds = ceil(count / pixels)
     sums = buffer(f"{name}_sum", (pixels, LANES), "local")
-    parts = buffer(f"{name}_part", (splits, rounds * pixels, share.columns * LANES), "shared") if splits > 1 else None
+    parts = (
+        buffer(f"{name}_part", (splits, rounds * pixels, share.columns * LANES), "shared")
+        if splits > 1
+        else None
+    )
     with block.items(splits * rounds * share.columns) as item:
         column = item % share.columns
         pixel = item // share.columns % rounds * pixels
         split = item // (share.columns * rounds) if splits > 1 else 0
         spot = _spot(share, column, pixel)
         loops = (pixels, split, steps // splits)
-        _accumulate(name, count, rows, spot, loops, constants, sums)
+        _accumulate(job, rows, spot, loops, sums)
         for p in range(pixels):
             if parts is None:
                 inside = [pixel + p < count] if rounds * pixels > count else []
@@ -153,13 +177,10 @@ def finish(
 
 
 def store_global(
-    sums: Any, outputs: int, first: Any, lanes: int, conditions: Sequence[Any],
-    write: Callable[[Any, int, Any], None],
-) -> None:  # fmt: skip
-    """`write(value, start, lane)` of every lane start + lane that is one of `outputs` channels.
-
-    The vector begins at channel `first`, and `lanes` are written in one access.
-    """
+    sums: Any, span: Span, conditions: Sequence[Any], write: Callable[[Any, int, Any], None]
+) -> None:
+    """`write(value, start, lane)` of every lane start + lane of a vector that is a channel."""
+    outputs, first, lanes = span.outputs, span.first, span.lanes
     for part in range(LANES // lanes):
         known = [*conditions, first + part * lanes < outputs] if outputs % LANES else conditions
         with when_all(known), vector(lanes) as lane:
@@ -192,12 +213,10 @@ def _spot(share: Share, column: Any, pixel: Any) -> Spot:
     return Spot(pixel, column, group, share.start + number)
 
 
-def _accumulate(
-    name: str, count: int, rows: Rows, spot: Spot, loops: tuple[int, Any, int],
-    constants: dict[str, Any], sums: Any,
-) -> None:  # fmt: skip
+def _accumulate(job: Job, rows: Rows, spot: Spot, loops: tuple[int, Any, int], sums: Any) -> None:
     """The sums of one item over its split of the reduction."""
     pixels, split, steps = loops
+    name, count = job.name, job.count
     whole = count % pixels == 0
     data = buffer(f"{name}_data", (pixels, rows.step), "local")
     weight = buffer(f"{name}_weight", (LANES,), "local")
@@ -211,8 +230,7 @@ def _accumulate(
             T.buffer_store(data, rows.load(pixel, spot.group, k + lane), [p, lane])
         with unrolled(rows.step, "s") as s:
             with vector(LANES) as lane:
-                value = constants["weight"][spot.group, k + s, spot.vector * LANES + lane]
+                value = job.constants["weight"][spot.group, k + s, spot.vector * LANES + lane]
                 T.buffer_store(weight, value, [lane])
             with unrolled(pixels, "p") as p, vector(LANES) as lane:
                 T.buffer_store(sums, sums[p, lane] + data[p, s] * weight[lane], [p, lane])
-

@@ -1,7 +1,7 @@
 """Scaling every channel by a gate, as squeeze-and-excitation does, with the epilogue of its unit.
 
-    for item in (pixels, vectors of channels), dealt out to blocks and threads:
-        out[pixel, v] = relu(data[pixel, v] * gate[image, v] + residual[pixel, v])
+for item in (pixels, vectors of channels), dealt out to blocks and threads:
+    out[pixel, v] = relu(data[pixel, v] * gate[image, v] + residual[pixel, v])
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 Device memory is counted once a tensor: what blocks read twice comes from the second-level cache.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, prod
 
 from schedules.cuda import emit_chain
@@ -46,18 +46,20 @@ def steps(chain: Chain, tile: Tile) -> list[Work]:
     made = []
     if isinstance(chain.source, Planes):
         made.append(_patches((halo.count if halo else count), tile))
-    access, here = step(chain), True
+    access = step(chain)
     if chain.expand and halo:
         columns = chain.expand.groups // chain.slices * chain.expand.vectors
-        made.append(_product(chain.expand, halo.count, columns, tile, access, here))
+        work = _product(chain.expand, halo.count, columns, tile, access)
+        made.append(_fetching(chain.expand, halo.count, work))
     if chain.window:
         parts = 1 if chain.project else tile.parts
         made.append(_window(count, chain.windowed / LANES / parts, tile, chain.expand is None))
     if chain.project:
-        columns, here = chain.project.vectors // tile.parts, chain.window is None
-        made.append(_product(chain.project, count, columns, tile, access, here))
+        columns = chain.project.vectors // tile.parts
+        work = _product(chain.project, count, columns, tile, access)
+        made.append(work if chain.window else _fetching(chain.project, count, work))
     if chain.follow:
-        made.append(_product(chain.follow, count, chain.follow.vectors, tile, LANES, False))
+        made.append(_product(chain.follow, count, chain.follow.vectors, tile, LANES))
     if chain.pooled:
         share = chain.pooled.channels / LANES / chain.slices / tile.parts
         made.append(_window(count, share, tile, True))
@@ -70,9 +72,9 @@ def _patches(count: int, tile: Tile) -> Work:
 
 
 def _product(
-    product: Product, count: int, columns: int, tile: Tile, access: int, fetched: bool
+    product: Product, count: int, columns: int, tile: Tile, access: int
 ) -> Work:  # fmt: skip
-    """A product; `fetched` if its data comes from device memory."""
+    """A product of data that the block has already."""
     reads = product.inputs // access
     splits, pixels = largest_divisor(reads, tile.splits), min(tile.pixels, count)
     turns = ceil(splits * ceil(count / pixels) * columns / tile.threads)
@@ -83,9 +85,13 @@ def _product(
     # A warp reads weights of 128 bits a thread in four cycles, the pixel's data in one.
     load = warps * rounds * (pixels + LANES * access)
     weights = FLOAT_BYTES * LANES * columns * product.inputs
-    data = FLOAT_BYTES * count * product.inputs if fetched else 0
     unrolled = largest_divisor(rounds, max(1, 8 // access))
-    return Work(macs, load, weights + data, turns * rounds / unrolled + (2 if splits > 1 else 1))
+    return Work(macs, load, weights, turns * rounds / unrolled + (2 if splits > 1 else 1))
+
+
+def _fetching(product: Product, count: int, work: Work) -> Work:
+    """The same of data that comes from another kernel."""
+    return replace(work, bytes=work.bytes + FLOAT_BYTES * count * product.inputs)
 
 
 def _window(count: int, vectors: float, tile: Tile, fetched: bool) -> Work:

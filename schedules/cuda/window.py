@@ -45,8 +45,13 @@ Tap = Callable[[int, int, Any, Any], Any]
 
 @dataclass(frozen=True)
 class Strip:
-    """`count` pixels by `places` channels from `first` on, `lanes` at a time."""
+    """A block's part of a window: `count` pixels by `places` channels from `first` on, `lanes` at
+    a time, and the packed constants."""
 
+    name: str
+    block: Block
+    window: Window
+    constants: dict[str, Any]
     count: int
     first: Any
     places: int
@@ -54,16 +59,15 @@ class Strip:
 
 
 def emit_window(
-    name: str, block: Block, window: Window, strip: Strip,
-    taps: Callable[[Any], Tap], constants: dict[str, Any],
-    store: Callable[[Any, Any, Any], None],
-) -> None:  # fmt: skip
+    strip: Strip, taps: Callable[[Any], Tap], store: Callable[[Any, Any, Any], None]
+) -> None:
     """The window of every pixel and channel of a strip.
 
     `taps(pixel)(down, across, first, lane)` is the data of channel first + lane under a tap;
     `store(pixel, place, sums)` writes `sums[lane]`, which belong to the channels of the strip from
     `place` on.
     """
+    name, block, window, constants = strip.name, strip.block, strip.window, strip.constants
     vectors = strip.places // strip.lanes
     with block.items(strip.count * vectors) as item:
         pixel, place = item // vectors, item % vectors * strip.lanes

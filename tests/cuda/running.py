@@ -14,7 +14,9 @@ from pipeline.build import OPTIONS
 
 Array = NDArray[np.float32]
 
-MISSING = "no OpenCL device; install one with: apt-get install pocl-opencl-icd, pip install pyopencl"
+MISSING = (
+    "no OpenCL device; install one with: apt-get install pocl-opencl-icd, pip install pyopencl"
+)
 NAME = re.compile(r"__kernel void (\w+)\(([^)]*)\)\s*\{")
 
 
@@ -23,7 +25,9 @@ def queue():
     """A command queue of the first OpenCL device; skips the test if there is none."""
     opencl = pytest.importorskip("pyopencl", reason=MISSING)
     try:
-        devices = [device for platform in opencl.get_platforms() for device in platform.get_devices()]
+        devices = [
+            device for platform in opencl.get_platforms() for device in platform.get_devices()
+        ]
     except opencl.LogicError:
         devices = []
     if not devices:
