@@ -46,7 +46,9 @@ def opencl_source(function: PrimFunc) -> str:
 
 def launch(function: PrimFunc) -> tuple[int, int]:
     """Blocks and threads."""
-    blocks = function.body.block.body
+    body = function.body
+    # A function without buffers of its own has no block round its loops.
+    blocks = body if isinstance(body, tvm.tirx.For) else body.block.body
     return int(blocks.extent), int(blocks.body.extent)
 
 

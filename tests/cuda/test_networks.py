@@ -120,4 +120,7 @@ def test_calls_become_a_function_for_cuda() -> None:
         name = f"kernel{len(functions)}"
         functions.setdefault(call.work, (name, program(call.work, hand_tile(call.work, H100))))
     module = emit(network, calls, functions)
-    assert tvm.relax.analysis.well_formed(module)
+    tvm.relax.analysis.well_formed(module)
+    kernels = [name for name in module.functions if name.name_hint.startswith("kernel")]
+    assert len(kernels) == len(functions)
+    assert "call_tir_inplace" in module["main"].script()
