@@ -1,4 +1,4 @@
-"""Every tile of a search space is within the GPU, and computes what the unfused steps compute."""
+"""Every tile of a search space is within the GPU; random ones compute what the hand tile does."""
 
 import numpy as np
 import pytest
