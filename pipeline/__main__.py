@@ -12,9 +12,9 @@ from pipeline.commands.compile import compile_
 from pipeline.commands.doctor import doctor
 from pipeline.commands.logs import logs
 from pipeline.commands.models import models
-from pipeline.commands.rpc import rpc
 from pipeline.commands.profile import profile
 from pipeline.commands.report import report
+from pipeline.commands.rpc import rpc
 from pipeline.commands.targets import targets
 from pipeline.commands.tune import tune
 from pipeline.commands.verify import verify

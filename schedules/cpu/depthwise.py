@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cpu.activation import activate
+from schedules.activation import activate
 from schedules.cpu.window import KERNEL, Tile, nest
 from schedules.frame import Frame
 from schedules.machine import Machine

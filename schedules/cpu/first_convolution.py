@@ -20,7 +20,7 @@ import numpy as np
 from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cpu.activation import activate
+from schedules.activation import activate
 from schedules.cpu.moves import Nest, keep_in_registers
 from schedules.cpu.window import KERNEL, Tile, tiled
 from schedules.frame import Frame, Planes

@@ -26,7 +26,7 @@ import numpy as np
 from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cpu.activation import activate
+from schedules.activation import activate
 from schedules.cpu.moves import Nest, keep_in_registers, partition
 from schedules.frame import Frame
 from schedules.machine import Machine

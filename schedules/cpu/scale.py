@@ -13,7 +13,7 @@ from typing import Any
 from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cpu.activation import activate
+from schedules.activation import activate
 from schedules.cpu.moves import Nest
 from schedules.frame import Frame
 from schedules.machine import Machine

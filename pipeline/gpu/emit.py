@@ -1,0 +1,63 @@
+"""Writing the calls of a network as a Relax function over kernels."""
+
+from collections.abc import Mapping, Sequence
+
+from tvm import IRModule, relax
+from tvm.tirx import PrimFunc
+
+from pipeline.errors import RequestError
+from pipeline.gpu.calls import Call
+from pipeline.operators import Network
+from schedules.cuda.operators import Work, signature
+
+DTYPE = "float32"
+
+
+def emit(
+    network: Network, calls: Sequence[Call], functions: Mapping[Work, tuple[str, PrimFunc]]
+) -> IRModule:
+    """ "main" from the images to the result, and the function of every kernel by its name."""
+    builder = relax.BlockBuilder()
+    image = relax.Var("image", relax.TensorType(network.shapes[network.source], DTYPE))
+    with builder.function("main", [image]):
+        with builder.dataflow():
+            kernels = {
+                work: builder.add_func(function.with_attr("global_symbol", name), name)
+                for work, (name, function) in functions.items()
+            }
+            values: dict[str, relax.Expr] = {network.source: image}
+            for call in calls:
+                _emit(builder, call, kernels[call.work], values)
+            images, channels, height, width = network.shapes[network.result]
+            if (images, channels) != network.result_shape or height * width > 1:
+                raise RequestError("on GPUs a network ends in one row of values an image")
+            output = builder.emit_output(values[network.result])
+        builder.emit_func_output(output)
+    return builder.finalize()
+
+
+def _emit(
+    builder: relax.BlockBuilder,
+    call: Call,
+    kernel: relax.GlobalVar,
+    values: dict[str, relax.Expr],
+) -> None:
+    """One call; `values` gains what it writes."""
+    shapes = signature(call.work)
+    arguments = [values[call.reads[role]] for role in shapes.inputs]
+    arguments += [relax.const(call.constants[role], DTYPE) for role in shapes.constants]
+    types = [relax.TensorType(shape, DTYPE) for shape in shapes.outputs.values()]
+    written = [call.writes[role] for role in shapes.outputs]
+    if len(written) == 1 and written[0] in values:
+        # Another kernel has written other channels of the tensor.
+        whole = [*arguments, values[written[0]]]
+        values[written[0]] = builder.emit(
+            relax.op.call_tir_inplace(kernel, whole, [len(arguments)], types[0])
+        )
+        return
+    made = builder.emit(relax.call_tir(kernel, arguments, types if len(types) > 1 else types[0]))
+    if len(types) == 1:
+        values[written[0]] = made
+        return
+    for index, name in enumerate(written):
+        values[name] = builder.emit(relax.TupleGetItem(made, index))

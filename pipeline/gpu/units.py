@@ -1,0 +1,129 @@
+"""Finding the units of a network: which operators one kernel can compute.
+
+    pointwise -> depthwise -> pointwise (+ average pool beside it)
+    first convolution -> maximum pool
+
+An operator that belongs to no unit is one of its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.operators import Network, Operator
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Operators that can be one kernel. `expand` makes what only `window` reads, `window` what only
+    `project` reads; `pool` writes other channels of the tensor that `project` writes."""
+
+    expand: Operator | None = None
+    window: Operator | None = None
+    project: Operator | None = None
+    pool: Operator | None = None
+    other: Operator | None = None
+
+    @property
+    def result(self) -> str:
+        """The tensor that the unit writes."""
+        last = self.project or self.window or self.other or self.expand
+        if last is None:
+            raise ValueError("a unit without operators")
+        return last.writes
+
+
+def find_units(network: Network) -> list[Unit]:
+    """The units in an order in which they can run."""
+    operators = list(network.operators)
+    units = []
+    while operators:
+        first = operators.pop(0)
+        unit = _unit(network, first, operators)
+        for taken in (unit.window, unit.project, unit.pool):
+            if taken is not None and taken is not first:
+                operators.remove(taken)
+        units.append(unit)
+    return list(_in_order(network, units))
+
+
+def one_operator_each(network: Network) -> list[Unit]:
+    """Every operator as a unit of its own."""
+    return [_alone(operator) for operator in network.operators]
+
+
+def only_reader(network: Network, tensor: str) -> Operator | None:
+    """The operator that alone reads a tensor, as its data."""
+    readers = [o for o in network.operators if tensor in (o.data, o.residual, o.gate)]
+    if len(readers) != 1 or tensor == network.result or readers[0].data != tensor:
+        return None
+    return readers[0]
+
+
+def _unit(network: Network, first: Operator, rest: list[Operator]) -> Unit:
+    if first.kind == "first_convolution":
+        pool = _next(network, first, "max_pool", rest)
+        return Unit(expand=first, window=pool) if pool else _alone(first)
+    if first.kind == "pointwise":
+        window = _next(network, first, "depthwise", rest)
+        project = _next(network, window, "pointwise", rest) if window else None
+        if window and project and first.residual is None and first.activation != "sigmoid":
+            return Unit(first, window, project, _beside(project, rest))
+    if first.kind == "depthwise":
+        project = _next(network, first, "pointwise", rest)
+        if project:
+            return Unit(None, first, project, _beside(project, rest))
+    return _alone(first)
+
+
+def _next(network: Network, operator: Operator, kind: str, rest: list[Operator]) -> Operator | None:
+    """The operator of that kind which alone reads all that another one writes."""
+    reader = only_reader(network, operator.writes)
+    writers = [o for o in network.operators if o.writes == operator.writes]
+    found = reader in rest and reader is not None and reader.kind == kind and len(writers) == 1
+    return reader if found else None
+
+
+def _beside(project: Operator, rest: list[Operator]) -> Operator | None:
+    """The average pool that writes the other channels of a concatenation."""
+    pools = [o for o in rest if o.kind == "average_pool" and o.writes == project.writes]
+    return pools[0] if len(pools) == 1 else None
+
+
+def _alone(operator: Operator) -> Unit:
+    if operator.kind in ("depthwise", "max_pool", "average_pool"):
+        return Unit(window=operator)
+    if operator.kind in ("pointwise", "first_convolution"):
+        return Unit(project=operator)
+    return Unit(other=operator)
+
+
+def _in_order(network: Network, units: list[Unit]) -> Iterator[Unit]:
+    """Units so that each runs when what it reads is written."""
+    writers: dict[str, int] = {}
+    for operator in network.operators:
+        writers[operator.writes] = writers.get(operator.writes, 0) + 1
+    waiting = list(units)
+    while waiting:
+        ready = next(unit for unit in waiting if not (_reads(unit) & writers.keys()))
+        waiting.remove(ready)
+        for operator in _operators(ready):
+            writers[operator.writes] -= 1
+            if not writers[operator.writes]:
+                del writers[operator.writes]
+        yield ready
+
+
+def _operators(unit: Unit) -> list[Operator]:
+    return [o for o in (unit.expand, unit.window, unit.project, unit.pool, unit.other) if o]
+
+
+def _reads(unit: Unit) -> set[str]:
+    """Tensors from outside that a unit reads."""
+    own = {operator.writes for operator in _operators(unit)}
+    read = {
+        tensor
+        for operator in _operators(unit)
+        for tensor in (operator.data, operator.residual, operator.gate)
+        if tensor is not None
+    }
+    return read - own

@@ -1,0 +1,123 @@
+"""A block of threads, and how they share work.
+
+for turn in range(ceil(count / threads)):
+    item = turn * threads + thread
+    if item < count: ...
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from math import ceil, gcd
+from typing import Any
+
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from schedules.program import zero
+
+LANES = 4  # float32 values of a 128-bit access
+
+
+@dataclass(frozen=True)
+class Block:
+    """The number of the block as (pixel tile, channel slice), and the thread in it."""
+
+    tile: Any
+    slice: Any
+    thread: Any
+    threads: int
+
+    @contextmanager
+    def items(self, count: int) -> Iterator[Any]:
+        """Deals out `count` items to the threads; the body sees the number of one."""
+        turns = ceil(count / self.threads)
+        with serial(turns, "turn") as turn:
+            item = turn * self.threads + self.thread
+            with when(item < count) if count % self.threads else nullcontext():
+                yield item
+
+
+@contextmanager
+def grid(tiles: int, slices: int, threads: int) -> Iterator[Block]:
+    """Blocks for every tile and slice; slices of a tile are neighbours, as they share its data."""
+    with T.thread_binding(0, tiles * slices, "blockIdx.x") as number:
+        IRBuilder.name("block", number)
+        with T.thread_binding(0, threads, "threadIdx.x") as thread:
+            IRBuilder.name("thread", thread)
+            yield Block(number // slices, number % slices, thread, threads)
+
+
+@contextmanager
+def when(condition: Any) -> Iterator[None]:
+    """The body runs if the condition holds."""
+    with T.If(condition), T.Then():
+        yield
+
+
+def when_all(conditions: Sequence[Any]) -> Any:
+    """The context in which all conditions hold; none at all if there is none."""
+    return when(both(conditions)) if conditions else nullcontext()
+
+
+def both(conditions: Sequence[Any]) -> Any:
+    """The conjunction of one or more conditions."""
+    result = conditions[0]
+    for condition in conditions[1:]:
+        result = T.And(result, condition)
+    return result
+
+
+def select(conditions: Sequence[Any], value: Any) -> Any:
+    """The value if all conditions hold, else zero; what is not selected is not loaded."""
+    return T.if_then_else(both(conditions), value, zero()) if conditions else value
+
+
+@contextmanager
+def serial(extent: int, name: str) -> Iterator[Any]:
+    """A loop, or nothing where it would run once."""
+    if extent == 1:
+        yield 0
+        return
+    with T.serial(0, extent) as variable:
+        IRBuilder.name(name, variable)
+        yield variable
+
+
+@contextmanager
+def unrolled(extent: int, name: str) -> Iterator[Any]:
+    """A loop without a counter at run time."""
+    if extent == 1:
+        yield 0
+        return
+    with T.unroll(0, extent) as variable:
+        IRBuilder.name(name, variable)
+        yield variable
+
+
+@contextmanager
+def vector(lanes: int) -> Iterator[Any]:
+    """The lanes of one access."""
+    if lanes == 1:
+        yield 0
+        return
+    with T.vectorized(0, lanes) as variable:
+        IRBuilder.name("lane", variable)
+        yield variable
+
+
+def buffer(name: str, shape: tuple[int, ...], scope: str) -> Any:
+    """Memory of the block ("shared") or of each thread ("local")."""
+    made = T.sblock_alloc_buffer(shape, "float32", scope=scope)
+    IRBuilder.name(name, made)
+    return made
+
+
+def width(*extents: int) -> int:
+    """The widest access, in values, that is aligned wherever every extent is a whole step."""
+    return gcd(LANES, *extents)
+
+
+def padded(channels: int) -> int:
+    """Channels up to a whole number of 128-bit accesses."""
+    return ceil(channels / LANES) * LANES

@@ -1,0 +1,104 @@
+"""The tiles of a chain: those that fit a GPU, and the one that a count of cycles finds fastest.
+
+Small maps have few pixels: at batch 1 a tile has to be small, outputs cut in parts and reductions
+split, or most multiprocessors have nothing to do. Large batches want the opposite, many pixels a
+thread, so that a weight is read once for all of them. The count weighs one against the other.
+"""
+
+from functools import lru_cache
+from math import ceil
+
+from schedules.cuda.block import LANES
+from schedules.cuda.chain import Chain, Tile, shared_bytes
+from schedules.cuda.traffic import blocks, device_bytes, steps
+from schedules.gpu import BLOCK_SHARED_BYTES, Gpu
+
+THREADS = (64, 128, 256)
+PIXELS = (1, 2, 4, 8)
+SPLITS = (1, 2, 4, 8, 16)
+LINES = (1, 2, 4, 7, 8, 14, 16, 28, 32, 49, 56, 64)
+SIDES = (1, 2, 4, 7, 8, 14)
+MOST_PARTS = 16
+# Values that a thread holds besides sums, data and weights: addresses and counters.
+OTHER_REGISTERS = 40
+MOST_REGISTERS = 128
+# Cycles from a load to its value where the second-level cache has it; published figures for
+# these architectures lie between 200 and 300.
+WAIT = 250
+# Bytes that a multiprocessor takes from the second-level cache in a cycle.
+L2_BYTES = 64
+# A step begins with a barrier, and a block with its launch.
+STEP_CYCLES = 100
+BLOCK_CYCLES = 500
+
+
+def registers(tile: Tile) -> int:
+    """What a thread holds at least: sums and data of its pixels, one vector of weights a value."""
+    return tile.pixels * 2 * LANES + LANES * LANES + OTHER_REGISTERS
+
+
+@lru_cache(maxsize=4096)
+def tiles_that_fit(chain: Chain, gpu: Gpu) -> tuple[Tile, ...]:
+    """Every tile within threads, shared memory and registers."""
+    has_product = chain.project is not None or chain.expand is not None
+    return tuple(
+        tile
+        for rows, columns in _shapes(chain)
+        for parts in _parts(chain)
+        for pixels in (PIXELS if has_product else (1,))
+        for splits in (SPLITS if has_product else (1,))
+        for threads in THREADS
+        if fits(chain, tile := Tile(rows, columns, parts, pixels, splits, threads), gpu)
+    )
+
+
+def fits(chain: Chain, tile: Tile, gpu: Gpu) -> bool:
+    """Whether a block has what a tile needs, and gives every thread something to do."""
+    shared = shared_bytes(chain, tile)
+    return (
+        tile.pixels <= max(tile.count, 1)
+        and registers(tile) <= MOST_REGISTERS
+        and shared <= BLOCK_SHARED_BYTES
+        and gpu.resident_blocks(tile.threads, shared, MOST_REGISTERS) >= 1
+    )
+
+
+@lru_cache(maxsize=4096)
+def hand_tile(chain: Chain, gpu: Gpu) -> Tile:
+    """The tile that a count of cycles finds fastest; the smaller one on a tie."""
+    return min(tiles_that_fit(chain, gpu), key=lambda tile: (seconds(chain, tile, gpu), tile.count))
+
+
+def seconds(chain: Chain, tile: Tile, gpu: Gpu) -> float:
+    """Modelled time of a kernel without its launch: arithmetic, loads, caches or waiting."""
+    work = steps(chain, tile)
+    macs = sum(each.macs for each in work) / gpu.lanes
+    loads = sum(each.load_cycles for each in work)
+    moved = sum(each.bytes for each in work) / L2_BYTES
+    waits = sum(each.waits * WAIT + STEP_CYCLES for each in work) + BLOCK_CYCLES
+    turns = ceil(blocks(chain, tile) / gpu.multiprocessors)
+    resident = gpu.resident_blocks(tile.threads, shared_bytes(chain, tile), registers(tile))
+    throughput = turns * max(macs, loads, moved)
+    cycles = max(throughput, ceil(turns / resident) * waits) + 0.25 * min(throughput, waits)
+    return max(cycles / gpu.clock_hz, device_bytes(chain) / gpu.bandwidth)
+
+
+def _shapes(chain: Chain) -> list[tuple[int, int]]:
+    """Rows and columns of the pixels of a block."""
+    target = chain.target
+    if chain.expand:
+        return [
+            (rows, columns)
+            for rows in SIDES
+            for columns in SIDES
+            if rows <= target.height and columns <= target.width and rows * columns >= 4
+        ] or [(1, 1)]
+    return [(1, count) for count in LINES if count <= target.pixels]
+
+
+def _parts(chain: Chain) -> list[int]:
+    """Into how many parts a slice's vectors can be cut; what follows needs all of them."""
+    if chain.follow or (chain.expand and not chain.project):
+        return [1]
+    most = min(chain.vectors, MOST_PARTS)
+    return [parts for parts in range(1, most + 1) if chain.vectors % parts == 0]

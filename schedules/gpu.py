@@ -1,0 +1,45 @@
+"""What a schedule has to know of a GPU. A Jetson against a data-centre card is a difference of
+records."""
+
+from dataclasses import dataclass
+
+WARP = 32
+# What a block can have without asking for more, on every architecture.
+BLOCK_SHARED_BYTES = 48 * 1024
+MULTIPROCESSOR_REGISTERS = 65536
+MOST_THREADS = 1024
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU. `architecture` is its compute capability times ten (90 for sm_90).
+
+    `lanes` are the float32 multiply-adds that a multiprocessor starts in a cycle, `shared_bytes`
+    and `threads` what it holds of all its blocks, `bandwidth` bytes a second of device memory.
+    """
+
+    name: str
+    architecture: int
+    multiprocessors: int
+    lanes: int
+    clock_hz: float
+    shared_bytes: int
+    threads: int
+    bandwidth: float
+    l2_bytes: int
+
+    @property
+    def peak_macs(self) -> float:
+        """Float32 multiply-adds a second."""
+        return self.multiprocessors * self.lanes * self.clock_hz
+
+    def resident_blocks(self, threads: int, shared_bytes: int, registers: int = 0) -> int:
+        """Blocks that a multiprocessor runs at once, as threads, shared memory, registers allow."""
+        limits = [self.threads // threads, 32]
+        if shared_bytes:
+            limits.append(self.shared_bytes // (shared_bytes + 1024))  # 1 KB is the system's
+        if registers:
+            # Registers are dealt out to warps in units of 256.
+            warp = -(-registers * WARP // 256) * 256
+            limits.append(MULTIPROCESSOR_REGISTERS // (warp * -(-threads // WARP)))
+        return min(limits)

@@ -1,0 +1,126 @@
+"""Whole networks as kernels for a GPU, run on PoCL, compute what PyTorch computes."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+import tvm
+
+from pipeline.build import lower
+from pipeline.gpu.calls import Call
+from pipeline.gpu.emit import emit
+from pipeline.gpu.fuse import apart, fused
+from pipeline.models import InputSpec, Model, load
+from pipeline.operators import Network
+from pipeline.targets import host
+from schedules.cuda.chain import Chain
+from schedules.cuda.operators import hand_tile, program, signature
+from schedules.cuda.traffic import device_bytes
+from schedules.gpu import Gpu
+from tests.cuda.running import run_into
+
+TOLERANCE = 1e-4
+SMALL = InputSpec(64, 64)
+H100 = Gpu("h100", 90, 132, 128, 1.98e9, 228 * 1024, 2048, 3.35e12, 50 * 2**20)
+
+FUSED = [
+    ("shufflenet-1.0x-g1", SMALL),
+    ("shufflenet-1.0x-g2", SMALL),
+    ("shufflenet-1.0x-g3", SMALL),
+    ("shufflenet-1.0x-g4", SMALL),
+    ("shufflenet-1.0x-g8", SMALL),
+    ("shufflenet-0.25x-g8-se-shallow", InputSpec(64, 96, batch=3, classes=7)),
+    ("shufflenet-0.25x-g4", InputSpec(65, 67, batch=2, classes=3)),
+    ("mobilenet-1.0", SMALL),
+    ("mobilenet-0.25", InputSpec(71, 128, batch=2)),
+]
+
+
+def network_of(model: Model) -> Network:
+    return lower(model, host()).network
+
+
+@cache
+def full_size(name: str) -> Network:
+    return network_of(load(name))
+
+
+def compute(network: Network, calls: list[Call], images: np.ndarray) -> np.ndarray:
+    """The network's result, every kernel on PoCL, tensors filled with NaN before."""
+    values = {network.source: images}
+    for call in calls:
+        shapes = signature(call.work)
+        inputs = {r: values[call.reads[r]].reshape(s) for r, s in shapes.inputs.items()}
+        for role, shape in shapes.constants.items():
+            assert call.constants[role].shape == shape
+        outputs = {
+            role: values.get(call.writes[role], np.full(shape, np.nan, "float32"))
+            for role, shape in shapes.outputs.items()
+        }
+        function = program(call.work, hand_tile(call.work, H100))
+        made = run_into(function, inputs | call.constants, outputs)
+        values |= {call.writes[role]: array for role, array in made.items()}
+    return values[network.result].reshape(network.result_shape)
+
+
+def assert_equals_pytorch(model: Model, calls: list[Call], network: Network) -> None:
+    images = np.random.default_rng(4).standard_normal(tuple(model.example.shape), "float32")
+    print("seeds 3, 4")
+    ours = compute(network, calls, images)
+    with torch.inference_mode():
+        expected = model.module(torch.from_numpy(images)).numpy()
+    assert np.abs(ours - expected).max() <= TOLERANCE * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("name", "spec"), FUSED, ids=str)
+def test_fused_network_computes_what_pytorch_computes(name: str, spec: InputSpec) -> None:
+    model = load(name, spec, seed=3)
+    network = network_of(model)
+    assert_equals_pytorch(model, fused(network, H100), network)
+
+
+@pytest.mark.parametrize("name", ["shufflenet-0.5x-g3-shallow", "shufflenet-0.25x-g4-se"])
+def test_one_kernel_an_operator_computes_what_pytorch_computes(name: str) -> None:
+    model = load(name, SMALL, seed=3)
+    network = network_of(model)
+    assert_equals_pytorch(model, apart(network), network)
+
+
+def test_kernels_of_an_inference_are_few() -> None:
+    assert len(fused(full_size("shufflenet-1.0x-g3"), H100)) <= 21
+    assert len(fused(full_size("mobilenet-1.0"), H100)) <= 16
+
+
+def test_shuffle_has_no_kernel_of_its_own() -> None:
+    network = full_size("shufflenet-1.0x-g3")
+    calls = fused(network, H100)
+    assert sum(operator.shuffle > 1 for operator in network.operators) == 16
+    assert all(call.work.gather == 1 for call in calls if isinstance(call.work, Chain))
+
+
+def test_fused_activations_move_at_most_six_tenths_of_the_bytes() -> None:
+    network = full_size("shufflenet-1.0x-g3")
+    moved = [activation_bytes(calls) for calls in (fused(network, H100), apart(network))]
+    print(f"activations: {moved[0]} bytes fused, {moved[1]} one kernel an operator")
+    assert moved[0] <= 0.6 * moved[1]
+
+
+def activation_bytes(calls: list[Call]) -> int:
+    constants = sum(array.nbytes for call in calls for array in call.constants.values())
+    chains = sum(device_bytes(call.work) for call in calls if isinstance(call.work, Chain))
+    return chains - constants
+
+
+def test_calls_become_a_function_for_cuda() -> None:
+    network = network_of(load("shufflenet-0.25x-g8-se-shallow", SMALL))
+    calls = fused(network, H100)
+    functions = {}
+    for call in calls:
+        name = f"kernel{len(functions)}"
+        functions.setdefault(call.work, (name, program(call.work, hand_tile(call.work, H100))))
+    module = emit(network, calls, functions)
+    tvm.relax.analysis.well_formed(module)
+    kernels = [name for name in module.functions if name.name_hint.startswith("kernel")]
+    assert len(kernels) == len(functions)
+    assert "call_tir_inplace" in module["main"].script()

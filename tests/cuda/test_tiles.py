@@ -1,0 +1,57 @@
+"""Every tile of a search space is within the GPU; random ones compute what the hand tile does."""
+
+import numpy as np
+import pytest
+
+from schedules.cuda.chain import Chain, shared_bytes
+from schedules.cuda.operators import hand_tile, program, signature, tiles_that_fit
+from schedules.cuda.product import Product
+from schedules.cuda.tiles import registers
+from schedules.cuda.window import Window
+from schedules.frame import Frame
+from schedules.gpu import BLOCK_SHARED_BYTES, Gpu
+from tests.cuda.running import run
+
+SEED = 11
+TOLERANCE = 1e-5
+T4 = Gpu("t4", 75, 40, 64, 1.59e9, 64 * 1024, 1024, 3.2e11, 4 * 2**20)
+
+CHAINS = [
+    Chain(Frame(2, 3, 5, 18), Frame(2, 3, 5, 21), project=Product(3, 6, 7, "relu")),
+    Chain(Frame(1, 7, 7, 64), Frame(1, 4, 4, 64), window=Window("depthwise", 2, "relu")),
+    Chain(
+        Frame(1, 7, 9, 24), Frame(1, 7, 9, 30), window=Window("depthwise", 1),
+        project=Product(2, 12, 15, "relu"), residual=True,
+    ),
+    Chain(
+        Frame(2, 5, 6, 10), Frame(2, 3, 3, 16), expand=Product(1, 10, 12, "relu"),
+        middle=Frame(2, 5, 6, 12), window=Window("depthwise", 2), project=Product(1, 12, 16),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("chain", CHAINS, ids=range(len(CHAINS)))
+def test_random_tiles_compute_the_same(chain: Chain) -> None:
+    rng = np.random.default_rng(SEED)
+    print(f"seed {SEED}")
+    shapes = signature(chain)
+    arguments = {
+        name: rng.standard_normal(shape, dtype="float32")
+        for name, shape in {**shapes.inputs, **shapes.constants}.items()
+    }
+    space = tiles_that_fit(chain, T4)
+    hand = hand_tile(chain, T4)
+    expected = run(program(chain, hand), arguments, shapes.outputs)["out"]
+    assert np.isfinite(expected).all()
+    for index in rng.permutation(len(space))[:5]:
+        ours = run(program(chain, space[index]), arguments, shapes.outputs)["out"]
+        scale = np.abs(expected).max()
+        assert np.abs(ours - expected).max() <= TOLERANCE * scale, space[index]
+
+
+@pytest.mark.parametrize("chain", CHAINS, ids=range(len(CHAINS)))
+def test_tiles_are_within_the_gpu(chain: Chain) -> None:
+    for tile in tiles_that_fit(chain, T4):
+        assert shared_bytes(chain, tile) <= BLOCK_SHARED_BYTES
+        assert tile.threads <= 1024
+        assert registers(tile) * tile.threads <= 65536
