@@ -61,6 +61,9 @@ def profile(
     kernels, called one by one, compute something else than the network.
     """
     manifest, model = subject.bundle.manifest, subject.model
+    memory = manifest.peak_activation_bytes
+    if memory is None:
+        raise RequestError(f"{subject.bundle.folder} is for {manifest.target.name}, not this machine")
     progress(f"{model.name}: reading the network")
     lowered = lower(model, subject.target)
     known = _kernels(subject.bundle, lowered)
@@ -85,7 +88,7 @@ def profile(
         input_size=model.input_size,
         parameters=manifest.parameters,
         library_bytes=manifest.library_bytes,
-        peak_activation_bytes=manifest.peak_activation_bytes,
+        peak_activation_bytes=memory,
         cache_bytes=cache,
         whole_ms=statistics.median(found["whole"]) * 1e3,
         peak_gmacs=found["rates"]["peak"] / 1e9,
