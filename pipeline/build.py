@@ -25,6 +25,7 @@ from pipeline.passes.group_stages import Call, group_stages
 from pipeline.passes.lay_out import Layout, lay_out
 from pipeline.passes.read_operators import read_operators
 from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
+from pipeline.passes.update_in_place import update_in_place
 from pipeline.records import Records
 from pipeline.targets import Target
 from schedules.cpu.border import Border
@@ -92,7 +93,7 @@ def lower(model: Model, target: Target, dump: Path | None = None) -> Lowered:
     simplify = [FoldBatchNorm(), FuseChannelShuffle(), SinkChannelShuffle()]
     module = tvm.transform.Sequential(simplify)(module)
     _dump(dump, "2-simplified", module)
-    network = read_operators(module)
+    network = update_in_place(read_operators(module))
     layout = lay_out(network, target.machine)
     return Lowered(network, layout, tuple(group_stages(layout.stages, network.result)))
 

@@ -50,10 +50,17 @@ def _emit(
         for stage in kernel.stages
         for name in stage.constants
     ]
-    types = [relax.TensorType(kernel.frames[name].shape, "float32") for name in kernel.outputs]
-    made = builder.emit(relax.call_tir(function, arguments, types if len(types) > 1 else types[0]))
+    written = [*kernel.updates, *kernel.outputs]
+    types = [relax.TensorType(kernel.frames[name].shape, "float32") for name in written]
+    form = types if len(types) > 1 else types[0]
+    if kernel.updates:
+        places = [kernel.inputs.index(name) for name in kernel.updates]
+        places += [-1] * len(kernel.outputs)
+        made = builder.emit(relax.op.call_tir_inplace(function, arguments, places, form))
+    else:
+        made = builder.emit(relax.call_tir(function, arguments, form))
     if len(types) == 1:
-        values[call.tensors[kernel.outputs[0]]] = made
+        values[call.tensors[written[0]]] = made
         return
-    for index, name in enumerate(kernel.outputs):
+    for index, name in enumerate(written):
         values[call.tensors[name]] = builder.emit(relax.TupleGetItem(made, index))

@@ -15,9 +15,10 @@ from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise_tail import PointwiseTail
 from schedules.cpu.scale import Scale
 
-# Stages beyond a unit gain nothing from each other's strips.
+# Operators beyond a unit gain nothing from each other's strips.
 LONGEST = 5
 
 
@@ -50,17 +51,20 @@ def group_stages(stages: tuple[Stage, ...], result: str) -> list[Call]:
 
 def _joins(stage: Stage, group: list[Stage]) -> bool:
     """Whether a stage can run strip by strip with the stages of a group."""
+    if stage.continues:
+        return True
     if isinstance(stage.work, Mean) or isinstance(group[0].work, Mean | FirstConvolution):
         return False
     rows = {(other.work.target.rows, other.work.target.width) for other in group}
-    if len(group) == LONGEST or rows != {(stage.work.target.rows, stage.work.target.width)}:
+    operators = sum(not other.continues for other in group)
+    if operators == LONGEST or rows != {(stage.work.target.rows, stage.work.target.width)}:
         return False
     written = {other.writes for other in group}
     from_group = {role for role, name in stage.reads if name in written}
     if stage.work.target.pixels == stage.work.target.images:
         return False
     # Of a tensor that the group writes, a residual is read where it is written.
-    return not from_group or isinstance(stage.work, Pointwise | Scale)
+    return not from_group or isinstance(stage.work, Pointwise | PointwiseTail | Scale)
 
 
 def _call(group: list[Stage], later: set[str]) -> Call:
@@ -80,12 +84,14 @@ def _call(group: list[Stage], later: set[str]) -> Call:
         stages.append(own)
         for mine, theirs in zip(own.constants, stage.constants, strict=True):
             constants[mine] = theirs
+    written = {stage.writes for stage in group}
+    scratch = tuple(tensors[name] for name in tensors if name in written and name not in later)
+    kernel = Kernel(tuple(stages), scratch)
+    # A tensor that comes from another kernel comes with its border.
     borders = {
         stage.writes: Stage(f"border_{stage.writes}", Border(stage.work.target), (), stage.writes)
         for stage in stages
-        if stage.work.target.border
+        if stage.work.target.border and stage.writes not in kernel.inputs
     }
-    written = {stage.writes for stage in group}
-    scratch = tuple(tensors[name] for name in tensors if name in written and name not in later)
-    kernel = Kernel((*borders.values(), *stages), scratch)
+    kernel = replace(kernel, stages=(*borders.values(), *stages))
     return Call(kernel, {mine: theirs for theirs, mine in tensors.items()}, constants)

@@ -12,6 +12,7 @@ from pipeline.operators import Network, Operator
 from schedules.cpu import depthwise, first_convolution, mean, pointwise, pool, scale
 from schedules.cpu.kernel import Stage
 from schedules.cpu.operators import Work, operator
+from schedules.cpu.pointwise_parts import parts
 from schedules.frame import Frame, Planes
 from schedules.machine import Machine
 
@@ -33,12 +34,12 @@ def lay_out(network: Network, machine: Machine) -> Layout:
     stages: list[Stage] = []
     constants: dict[str, np.ndarray] = {}
     for number, step in enumerate(network.operators):
-        name = f"{step.kind}{number}"
-        work = _work(step, frames, machine)
-        stages.append(Stage(name, work, _reads(step), step.writes))
-        if step.weight is not None:
-            packed = operator(work).pack(work, step.weight, step.bias)
-            constants |= {f"{name}_{role}": array for role, array in packed.items()}
+        for part, work in enumerate(_works(step, frames, machine)):
+            name = f"{step.kind}{number}_{part}"
+            stages.append(Stage(name, work, _reads(step), step.writes))
+            if step.weight is not None:
+                packed = operator(work).pack(work, step.weight, step.bias)
+                constants |= {f"{name}_{role}": array for role, array in packed.items()}
     return Layout(tuple(stages), frames, constants)
 
 
@@ -50,6 +51,14 @@ def _frames(network: Network) -> dict[str, Frame | Planes]:
         border = int(step.writes in windowed)
         frames[step.writes] = Frame(images, height, width, channels, border)
     return frames
+
+
+def _works(step: Operator, frames: dict[str, Any], machine: Machine) -> tuple[Work, ...]:
+    """The workloads that an operator is cut into, mostly one."""
+    work = _work(step, frames, machine)
+    if not isinstance(work, pointwise.Pointwise) or work.target.pixels == work.target.images:
+        return (work,)
+    return parts(work, machine)
 
 
 def _work(step: Operator, frames: dict[str, Any], machine: Machine) -> Work:

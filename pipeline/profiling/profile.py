@@ -33,6 +33,7 @@ from pipeline.profiling.records import Call, EnergyNote, Profile
 from pipeline.profiling.traffic import dram_bytes, register_bytes, tensors_of
 from pipeline.targets import Target
 from schedules.cpu.border import Border
+from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import operator
 from schedules.cpu.tiles import KernelTile
 
@@ -63,7 +64,9 @@ def profile(
     manifest, model = subject.bundle.manifest, subject.model
     memory = manifest.peak_activation_bytes
     if memory is None:
-        raise RequestError(f"{subject.bundle.folder} is for {manifest.target.name}, not this machine")
+        raise RequestError(
+            f"{subject.bundle.folder} is for {manifest.target.name}, not this machine"
+        )
     progress(f"{model.name}: reading the network")
     lowered = lower(model, subject.target)
     known = _kernels(subject.bundle, lowered)
@@ -127,7 +130,7 @@ def _calls(
     for call, (name, seconds) in zip(lowered.calls, times, strict=False):
         if name != names[call.kernel]:
             raise WorkFailedError(f"the library calls {name} where {names[call.kernel]} is due")
-        own = [next(remaining) for stage in call.kernel.stages if _is_operator(stage.work)]
+        own = [next(remaining) for _ in _operators(call.kernel)]
         calls.append(_call(call, entries[name], seconds, own, traffic[call.kernel]))
     return calls + [_other(name, seconds) for name, seconds in times[len(calls) :]]
 
@@ -136,7 +139,7 @@ def _call(
     call: NetworkCall, entry: KernelEntry, seconds: float, paths: list[str], moved: int
 ) -> Call:
     kernel = call.kernel
-    works = [stage.work for stage in kernel.stages if _is_operator(stage.work)]
+    works = [stage.work for stage in _operators(kernel)]
     target = works[-1].target
     return Call(
         function=entry.function,
@@ -160,17 +163,18 @@ def _other(name: str, seconds: float) -> Call:
     )  # fmt: skip
 
 
-def _is_operator(work: object) -> bool:
-    return not isinstance(work, Border)
+def _operators(kernel: Kernel) -> list[Stage]:
+    """The first stage of every operator."""
+    return [s for s in kernel.stages if not isinstance(s.work, Border) and not s.continues]
 
 
-def _tile(entry: KernelEntry, kernel: Any) -> KernelTile:
+def _tile(entry: KernelEntry, kernel: Kernel) -> KernelTile:
     """The tile that the manifest says the kernel has."""
     stages = iter(entry.stages)
     tiles = []
     for stage in kernel.stages:
         fields: dict[str, Any] = {"strip_rows": entry.strip_rows}
-        if _is_operator(stage.work):
+        if not isinstance(stage.work, Border):
             fields = {k: v for k, v in next(stages).items() if k != "operator"}
         tiles.append(operator(stage.work).Tile(**fields))
     return KernelTile(entry.strip_rows, entry.merged, tuple(tiles))

@@ -11,6 +11,7 @@ from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise_tail import PointwiseTail
 
 Array = NDArray[Any]
 
@@ -25,8 +26,13 @@ def arguments(kernel: Kernel, seed: int) -> list[Array]:
     return values
 
 
+def updates(kernel: Kernel) -> list[int]:
+    """Which of the arguments the kernel changes in place."""
+    return [kernel.inputs.index(name) for name in kernel.updates]
+
+
 def output_shapes(kernel: Kernel) -> list[tuple[int, ...]]:
-    """The shapes of what the kernel writes, as allocated."""
+    """The shapes of what the kernel fills, as allocated."""
     return [tuple(kernel.frames[name].shape) for name in kernel.outputs]
 
 
@@ -45,7 +51,7 @@ def _weight_shape(work: Work) -> tuple[int, ...] | None:
     """The shape of the weight as a network has it, output channels first."""
     if isinstance(work, Border) or not operator(work).weight_shapes(work):
         return None
-    if isinstance(work, Pointwise):
+    if isinstance(work, Pointwise | PointwiseTail):
         return work.groups * work.outputs, work.inputs
     if isinstance(work, FirstConvolution):
         return work.target.channels, work.source.planes, 3, 3

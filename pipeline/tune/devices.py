@@ -54,10 +54,14 @@ class Deadlines:
 
 @dataclass(frozen=True)
 class Job:
-    """A kernel to measure candidates of; `name` tells it from others."""
+    """A kernel to measure candidates of; `name` tells it from others.
+
+    `updates` are the numbers of the inputs that the kernel changes in place.
+    """
 
     name: str
     inputs: tuple[Path, ...]
+    updates: tuple[int, ...]
     outputs: tuple[tuple[int, ...], ...]
     reference: Path
     threads: tuple[int, ...]
@@ -138,6 +142,7 @@ class Device:
             expected = [path.with_suffix(".expected.npz") for path in job.inputs]
             request = {
                 "inputs": [str(path) for path in job.inputs],
+                "updates": job.updates,
                 "outputs": job.outputs,
                 "reference": str(job.reference),
                 "expected": [str(path) for path in expected],

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.errors import WorkFailedError
 from pipeline.records import canonical
 from pipeline.tasks import Task
-from pipeline.tune.arguments import output_shapes
+from pipeline.tune.arguments import output_shapes, updates
 from pipeline.tune.bench import Bench
 from pipeline.tune.conditions import task_key
 from pipeline.tune.devices import CandidateError, Device, Job
@@ -60,8 +60,9 @@ class TaskRun:
     def job(self) -> Job:
         """What a device has to know."""
         made = self.reference.result()
-        shapes = tuple(output_shapes(self.subject.kernel))
-        return Job(self.key, made.inputs, shapes, made.path, self.threads)
+        kernel = self.subject.kernel
+        shapes, changed = tuple(output_shapes(kernel)), tuple(updates(kernel))
+        return Job(self.key, made.inputs, changed, shapes, made.path, self.threads)
 
     def add(self, trial: Trial) -> None:
         """Take the result of a candidate of this run or an earlier one."""

@@ -1,9 +1,9 @@
 """The candidates of a task: tiles that fit the registers, or ways to cut a kernel into strips.
 
-A stage has one sketch for each choice of vectors: the schedule of its operator, in which the
-number of columns is a variable that MetaSchedule samples from those that fit. A candidate is a
-sketch with a decision, so that no candidate exceeds the registers. The spaces are so small, a few
-to some 150 candidates, that they are listed, not mutated at random.
+A stage has one sketch for each choice of vectors, if its tile has vectors: the schedule of its
+operator, in which the number of columns is a variable that MetaSchedule samples from those that
+fit. A candidate is a sketch with a decision, so that no candidate exceeds the registers. The spaces
+are so small, a few to some 150 candidates, that they are listed, not mutated at random.
 """
 
 import dataclasses
@@ -59,7 +59,7 @@ class StageSpace:
         self.tiles: list[TileFields] = [dict(zip(self.names, t, strict=True)) for t in fitting]
         hand = module.hand_tile(work, machine, self.strip_rows)
         self.hand: TileFields = {name: getattr(hand, name) for name in self.names}
-        self._sketches: dict[int, tuple[s_tir.Schedule, list[int]]] = {}
+        self._sketches: dict[int | None, tuple[s_tir.Schedule, list[int]]] = {}
 
     @cached_property
     def program(self) -> PrimFunc:
@@ -72,9 +72,10 @@ class StageSpace:
 
     def schedule(self, tile: TileFields) -> s_tir.Schedule:
         """The sketch for the tile's vectors, with the decision for its columns."""
-        if tile["vectors"] not in self._sketches:
-            self._sketches[tile["vectors"]] = self._sketch(tile["vectors"])
-        sketch, columns = self._sketches[tile["vectors"]]
+        vectors = tile.get("vectors")
+        if vectors not in self._sketches:
+            self._sketches[vectors] = self._sketch(vectors)
+        sketch, columns = self._sketches[vectors]
         if not columns:
             return sketch
         trace = sketch.trace
@@ -88,12 +89,14 @@ class StageSpace:
         """The moves that were made, as Python."""
         return str(self.schedule(tile).trace)
 
-    def _sketch(self, vectors: int) -> tuple[s_tir.Schedule, list[int]]:
+    def _sketch(self, vectors: int | None) -> tuple[s_tir.Schedule, list[int]]:
         """The schedule for a number of vectors, and the columns that it samples from."""
-        fitting = [tile for tile in self.tiles if tile["vectors"] == vectors]
+        fitting = [tile for tile in self.tiles if tile.get("vectors") == vectors]
         columns = [tile["columns"] for tile in fitting if "columns" in tile]
         sketch = s_tir.Schedule(self.program, seed=1)
-        fields: TileFields = {"strip_rows": self.strip_rows, "vectors": vectors}
+        fields: TileFields = {"strip_rows": self.strip_rows}
+        if vectors is not None:
+            fields["vectors"] = vectors
         if columns:
             uniform = [1 / len(columns)] * len(columns)
             fields["columns"] = sketch.sample_categorical(columns, uniform)

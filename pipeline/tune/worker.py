@@ -1,8 +1,8 @@
 """The process that measures, here or on a device that a TVM RPC tracker lends.
 
     {"command": "connect", "device": "local" or "rpc://127.0.0.1:9190/key", "session": 120} -> {}
-    {"command": "prepare", "inputs": ["x.npz"], "outputs": [[28, 28, 240]], "reference": "r.so",
-     "expected": ["y.npz"]}                                                            -> {}
+    {"command": "prepare", "inputs": ["x.npz"], "updates": [], "outputs": [[28, 28, 240]],
+     "reference": "r.so", "expected": ["y.npz"]}                                       -> {}
     {"command": "load", "library": "k.so"}                                             -> {}
     {"command": "measure", "threads": [2, 1], "thorough_below": 1e-4}  -> {"seconds": [4e-5, 7e-5]}
 
@@ -64,6 +64,7 @@ class Worker:
     def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take the arguments of each seed, and the outputs of the reference."""
         self.shapes = [tuple(shape) for shape in request["outputs"]]
+        self.updates = request["updates"]
         self.inputs = [self._tensors(Path(path)) for path in request["inputs"]]
         paths = [Path(path) for path in request["expected"]]
         if not all(path.exists() for path in paths):
@@ -102,7 +103,8 @@ class Worker:
         evaluator = self.library.time_evaluator(
             "main", self.place.device, number=1, repeat=REPEATS, min_repeat_ms=REPEAT_MS
         )
-        return float(statistics.median(evaluator(*self.inputs[0], *self._outputs()).results))
+        arguments = (*self._fresh(self.inputs[0]), *self._outputs())
+        return float(statistics.median(evaluator(*arguments).results))
 
     def _checked(self, seed: int) -> None:
         outputs = self._run(self.library["main"], self.inputs[seed])
@@ -110,9 +112,17 @@ class Worker:
             check(output, expected)
 
     def _run(self, kernel: Callable[..., object], inputs: list[Any]) -> list[Array]:
-        outputs = self._outputs()
-        kernel(*inputs, *outputs)
-        return [tensor.numpy() for tensor in outputs]
+        fresh, outputs = self._fresh(inputs), self._outputs()
+        kernel(*fresh, *outputs)
+        return [tensor.numpy() for tensor in (*(fresh[at] for at in self.updates), *outputs)]
+
+    def _fresh(self, inputs: list[Any]) -> list[Any]:
+        """The inputs, those that the kernel changes as copies."""
+        fresh = list(inputs)
+        for at in self.updates:
+            array = inputs[at].numpy()
+            fresh[at] = tvm.runtime.tensor(array, device=self.place.device)
+        return fresh
 
     def _tensors(self, path: Path) -> list[Any]:
         return [tvm.runtime.tensor(array, device=self.place.device) for array in _arrays(path)]

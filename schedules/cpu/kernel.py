@@ -20,6 +20,8 @@ from tvm.tirx import PrimFunc
 from schedules.cpu.border import Border
 from schedules.cpu.moves import Nest, zero_apart
 from schedules.cpu.operators import Work, operator
+from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise_tail import PointwiseTail
 from schedules.cpu.strips import function, in_sequence, in_strips, nests_of
 from schedules.frame import Frame, Planes
 from schedules.program import prim_func, scratch, tensor
@@ -29,7 +31,8 @@ from schedules.program import prim_func, scratch, tensor
 class Stage:
     """One operator, the tensors it reads by role, and the one it writes.
 
-    The roles are "data", "residual" and "gate".
+    The roles are "data", "residual" and "gate". A stage may write the tensor that it reads as its
+    residual: every element is read before it is written.
     """
 
     name: str
@@ -42,6 +45,11 @@ class Stage:
         """Packed constants of the stage by parameter name, with their shapes."""
         shapes = operator(self.work).weight_shapes(self.work)
         return {f"{self.name}_{role}": shape for role, shape in shapes.items()}
+
+    @property
+    def continues(self) -> bool:
+        """Whether it makes further channels of the operator that the stage before it is of."""
+        return isinstance(self.work, Pointwise | PointwiseTail) and self.work.first > 0
 
     def frame(self, role: str) -> Frame | Planes:
         """How the tensor of a role lies in memory."""
@@ -68,16 +76,26 @@ class Kernel:
         return frames
 
     @property
-    def outputs(self) -> list[str]:
-        """Names of the tensors that the kernel gives back."""
-        written = dict.fromkeys(stage.writes for stage in self.stages)
-        return [name for name in written if name not in self.scratch]
+    def inputs(self) -> list[str]:
+        """Names of the activations that the kernel takes: those that it reads before it writes."""
+        written: set[str] = set()
+        taken: list[str] = []
+        for stage in self.stages:
+            taken += [name for _, name in stage.reads if name not in written]
+            written.add(stage.writes)
+        return list(dict.fromkeys(taken))
 
     @property
-    def inputs(self) -> list[str]:
-        """Names of the activations that the kernel takes."""
+    def updates(self) -> list[str]:
+        """Names of the activations that the kernel takes and gives back changed, in place."""
         written = {stage.writes for stage in self.stages}
-        return [name for name in self.frames if name not in written]
+        return [name for name in self.inputs if name in written]
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the tensors that the kernel fills and gives back."""
+        written = dict.fromkeys(stage.writes for stage in self.stages)
+        return [name for name in written if name not in (*self.scratch, *self.inputs)]
 
     @property
     def macs(self) -> int:
@@ -87,6 +105,14 @@ class Kernel:
 
 def program(kernel: Kernel) -> PrimFunc:
     """The unscheduled function: activations, then constants in stage order, then outputs."""
+    return _in_place(_program(kernel), kernel)
+
+
+def _program(kernel: Kernel) -> PrimFunc:
+    """The same where what is updated is read from tensors of its own, the last parameters.
+
+    No block can be scheduled that reads a tensor and writes it.
+    """
     frames = kernel.frames
     with prim_func("main") as builder:
         tensors = {name: tensor(name, frames[name].shape) for name in kernel.inputs}
@@ -94,13 +120,26 @@ def program(kernel: Kernel) -> PrimFunc:
             tensors |= {name: tensor(name, shape) for name, shape in stage.constants.items()}
         tensors |= {name: tensor(name, frames[name].shape) for name in kernel.outputs}
         tensors |= {name: scratch(name, frames[name].shape) for name in kernel.scratch}
+        before = {name: tensor(_before(name), frames[name].shape) for name in kernel.updates}
         for stage in kernel.stages:
             roles = {role: tensors[name] for role, name in stage.reads}
+            if stage.writes in before and "residual" in roles:
+                roles["residual"] = before[stage.writes]
             prefix = f"{stage.name}_"
             roles |= {name.removeprefix(prefix): tensors[name] for name in stage.constants}
             roles["out"] = tensors[stage.writes]
             operator(stage.work).emit(stage.name, stage.work, roles)
     return builder.get()
+
+
+def _in_place(function: PrimFunc, kernel: Kernel) -> PrimFunc:
+    """The function reading what it updates from where it writes it."""
+    by_name = {parameter.name: parameter for parameter in function.params}
+    return function.specialize({by_name[_before(name)]: by_name[name] for name in kernel.updates})
+
+
+def _before(name: str) -> str:
+    return f"{name}_before"
 
 
 def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
@@ -109,7 +148,7 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
     Merged, all stages of a strip run before the next strip; otherwise one stage after the other,
     each with as many parallel tasks as it has strips and vector blocks.
     """
-    whole = program(kernel)
+    whole = _program(kernel)
     borders: list[PrimFunc] = []
     strips: list[PrimFunc] = []
     alone = not merged or sum(not isinstance(s.work, Border) for s in kernel.stages) == 1
@@ -120,7 +159,8 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
         sch = s_tir.Schedule(part)
         schedule_stage(sch, stage, tile, alone)
         strips.append(sch.mod["main"])
-    return in_sequence(whole, borders, strips) if alone else in_strips(whole, borders, strips)
+    joined = in_sequence if alone else in_strips
+    return _in_place(joined(whole, borders, strips), kernel)
 
 
 def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = True) -> None:
@@ -132,7 +172,7 @@ def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = T
     if alone:
         sch.parallel(sch.fuse(*nest.outer))
     if nest.sums is not None:
-        zero_apart(sch, nest.sums, nest.reduction)
+        zero_apart(sch, nest)
 
 
 def _parts(whole: PrimFunc, kernel: Kernel) -> list[PrimFunc]:

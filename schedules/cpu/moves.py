@@ -10,12 +10,15 @@ from tvm import s_tir
 class Nest:
     """What a stage leaves to do: its outer loops, the strip first, and its sums to set to zero.
 
-    The sums are a block with a reduction whose first loop is `reduction`.
+    The sums are a block with a reduction whose first loop is `reduction`. A tile of them is the
+    last loops of the block that zeroes them: `unrolled` of them, and lanes if `vectorized`.
     """
 
     outer: tuple[Any, ...]
     sums: Any | None = None
     reduction: Any | None = None
+    unrolled: int = 2
+    vectorized: bool = True
 
 
 def partition(sch: s_tir.Schedule, loop: Any) -> None:
@@ -28,21 +31,20 @@ def partition(sch: s_tir.Schedule, loop: Any) -> None:
     sch.annotate(loop, "pragma_loop_partition_hint", 1)
 
 
-def zero_apart(sch: s_tir.Schedule, sums: Any, loop: Any) -> None:
+def zero_apart(sch: s_tir.Schedule, nest: Nest) -> None:
     """Set a tile of sums to zero before its reduction, unrolled like the reduction itself.
 
     for k: for x, v in unroll:         for x, v in unroll: sum[x, v] = 0
         if k == 0: sum[x, v] = 0       for k: for x, v in unroll:
         sum[x, v] += ...                   sum[x, v] += ...
 
-    The last three loops of the zeroing nest are pixels, vectors and lanes. It is the last move on
-    a nest: a block that two statements write can be moved no further.
+    It is the last move on a nest: a block that two statements write can be moved no further.
     """
-    zeroing = sch.decompose_reduction(sums, loop)
-    *_, x, vector, lane = sch.get_loops(zeroing)
-    sch.unroll(x)
-    sch.unroll(vector)
-    sch.vectorize(lane)
+    loops = sch.get_loops(sch.decompose_reduction(nest.sums, nest.reduction))
+    if nest.vectorized:
+        sch.vectorize(loops.pop())
+    for loop in loops[-nest.unrolled :]:
+        sch.unroll(loop)
 
 
 def keep_in_registers(sch: s_tir.Schedule, column: Any, vector: Any, lane: Any) -> None:

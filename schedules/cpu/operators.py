@@ -2,7 +2,16 @@
 
 from types import ModuleType
 
-from schedules.cpu import border, depthwise, first_convolution, mean, pointwise, pool, scale
+from schedules.cpu import (
+    border,
+    depthwise,
+    first_convolution,
+    mean,
+    pointwise,
+    pointwise_tail,
+    pool,
+    scale,
+)
 
 Work = (
     border.Border
@@ -10,6 +19,7 @@ Work = (
     | first_convolution.FirstConvolution
     | mean.Mean
     | pointwise.Pointwise
+    | pointwise_tail.PointwiseTail
     | pool.Pool
     | scale.Scale
 )
@@ -20,6 +30,7 @@ MODULES: dict[type, ModuleType] = {
     first_convolution.FirstConvolution: first_convolution,
     mean.Mean: mean,
     pointwise.Pointwise: pointwise,
+    pointwise_tail.PointwiseTail: pointwise_tail,
     pool.Pool: pool,
     scale.Scale: scale,
 }

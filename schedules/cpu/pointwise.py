@@ -40,9 +40,10 @@ NESTS = 2
 class Pointwise:
     """What one grouped 1x1 convolution computes, and where it reads and writes.
 
-    `inputs` and `outputs` are channels of one group. `shuffle` is the number of groups of the
-    channel shuffle before it, 1 for none. The result goes to the channels of `target` from
-    `offset` on; `activation` is "relu", "sigmoid" or "none".
+    `inputs` and `outputs` are channels of one group, of which this stage makes `count` from `first`
+    on, or all that follow. `shuffle` is the number of groups of the channel shuffle before it, 1
+    for none. The result goes to the channels of `target` from `offset` on; `activation` is "relu",
+    "sigmoid" or "none".
     """
 
     source: Frame
@@ -55,16 +56,23 @@ class Pointwise:
     offset: int = 0
     residual: Frame | None = None
     activation: str = "relu"
+    first: int = 0
+    count: int | None = None
+
+    @property
+    def channels(self) -> int:
+        """Output channels of a group that this stage makes."""
+        return self.outputs - self.first if self.count is None else self.count
 
     @property
     def vectors(self) -> Vectors:
-        """The output channels of a group as vectors."""
-        return Vectors(self.outputs, self.lanes)
+        """The output channels of a group that this stage makes, as vectors."""
+        return Vectors(self.channels, self.lanes)
 
     @property
     def macs(self) -> int:
         """Multiply-adds."""
-        return self.source.pixels * self.groups * self.inputs * self.outputs
+        return self.source.pixels * self.groups * self.inputs * self.channels
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
             sums, sums[r, x, g, v, lane] + value * weight[g, v, k, lane], [r, x, g, v, lane]
         )
     with block(name, axes) as (r, x, g, v, lane):
-        channel = g * work.outputs + vectors.start(v) + lane
+        channel = g * work.outputs + work.first + vectors.start(v) + lane
         value = sums[r, x, g, v, lane] + bias[channel]
         at = work.target.at(r, x, work.offset + channel)
         if work.residual is not None:
@@ -111,7 +119,8 @@ def weight_shapes(work: Pointwise) -> dict[str, tuple[int, ...]]:
 
 def pack(work: Pointwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
     """[out channels, in channels of a group] as read: [g, vector, k, lane]; the bias stays."""
-    grouped = weight.reshape(work.groups, work.outputs, work.inputs)[:, work.vectors.indices()]
+    indices = [work.first + index for index in work.vectors.indices()]
+    grouped = weight.reshape(work.groups, work.outputs, work.inputs)[:, indices]
     shape = (work.groups, work.vectors.count, work.lanes, work.inputs)
     packed = np.ascontiguousarray(grouped.reshape(shape).transpose(0, 1, 3, 2))
     return {"weight": packed, "bias": bias}

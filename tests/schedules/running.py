@@ -33,6 +33,7 @@ def weights_of(kernel: Kernel, rng: np.random.Generator) -> dict[str, tuple[Arra
             continue
         shape = {
             "Pointwise": lambda w=work: (w.groups * w.outputs, w.inputs),
+            "PointwiseTail": lambda w=work: (w.groups * w.outputs, w.inputs),
             "Depthwise": lambda w=work: (w.source.channels, 3, 3),
             "FirstConvolution": lambda w=work: (w.target.channels, w.source.planes, 3, 3),
         }[type(work).__name__]()
@@ -71,16 +72,17 @@ def pixels(frame: Frame, array: Array) -> Array:
 
 
 def run(function: PrimFunc, kernel: Kernel, arguments: dict[str, Array]) -> dict[str, Array]:
-    """What the function writes into outputs that are filled with NaN."""
+    """What the function updates, and writes into outputs that are filled with NaN."""
     with compiling():
         library = tvm.compile(function, target=host().tvm)
-    inputs = [tvm.runtime.tensor(array) for array in arguments.values()]
+    inputs = {name: tvm.runtime.tensor(array) for name, array in arguments.items()}
     outputs = {
         name: tvm.runtime.tensor(np.full(kernel.frames[name].shape, np.nan, "float32"))
         for name in kernel.outputs
     }
-    library["main"](*inputs, *outputs.values())
-    return {name: tensor.numpy() for name, tensor in outputs.items()}
+    library["main"](*inputs.values(), *outputs.values())
+    updated = {name: inputs[name] for name in kernel.updates}
+    return {name: tensor.numpy() for name, tensor in (updated | outputs).items()}
 
 
 def assert_same(ours: dict[str, Array], reference: dict[str, Array]) -> None:

@@ -17,6 +17,7 @@ from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise_tail import PointwiseTail
 from schedules.cpu.pool import Pool
 from schedules.cpu.scale import Scale
 from schedules.frame import Frame, Planes
@@ -39,6 +40,7 @@ def works(machine: Machine) -> list[Any]:
         Depthwise(BORDERED, NARROW, 2, lanes),
         FirstConvolution(Planes(1, 3, 28, 28), NARROW, 2, lanes),
         Pool(BORDERED, WIDE, "average", 2, lanes, 180),
+        PointwiseTail(NARROW, NARROW, 3, 20, 20, 16, 2),
         Mean(WIDE, PIXEL, wide),
         Scale(WIDE, PIXEL, WIDE, wide, residual=WIDE),
         Pointwise(Frame(1, 7, 13, 1), Frame(1, 7, 13, 1), 1, 1, 1, 1),
@@ -63,11 +65,12 @@ def test_every_candidate_fits_the_registers_and_has_its_tile(machine: Machine, w
     assert candidates.hand in candidates.tiles
     assert len(candidates.tiles) <= 150
     for tile in candidates.tiles:
-        assert tile.get("columns", 1) * tile["vectors"] < machine.registers
+        vectors = tile.get("vectors", 1)
+        assert tile.get("columns", 1) * vectors < machine.registers
         script = candidates.schedule(tile).mod.script()
         assert "T.parallel(" in script
         extents = [int(extent) for extent in _extents(script, "T.unroll")]
-        assert tile["vectors"] in extents or tile["vectors"] == 1
+        assert vectors in extents or vectors == 1
         assert tile.get("columns", 1) in extents or tile.get("columns", 1) == 1
 
 
