@@ -10,7 +10,7 @@ import tvm
 from numpy.typing import NDArray
 from tvm.tirx import PrimFunc
 
-from pipeline.build import OPTIONS
+from pipeline.compiling import compiling
 
 Array = NDArray[np.float32]
 
@@ -38,7 +38,7 @@ def queue():
 def opencl_source(function: PrimFunc) -> str:
     """The one kernel of a function, as OpenCL."""
     target = tvm.target.Target({"kind": "opencl"}, host={"kind": "llvm"})
-    with tvm.transform.PassContext(opt_level=3, config=OPTIONS):
+    with compiling():
         library = tvm.compile(function, target=target)
     (device,) = library.mod.imports
     return device.inspect_source()
