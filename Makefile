@@ -12,11 +12,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 bench: .venv/installed
 	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2 --peers onnxruntime
 
-# What checks numbers runs on all cores; what starts processes of its own, or times, runs alone.
-ALONE := tests/arm tests/cli tests/measure tests/page tests/tuning
+# What checks numbers runs on all cores; what starts processes of its own, a file at a time on each
+# core; what times, alone.
+PROCESSES := tests/arm tests/tuning
+ALONE := tests/cli tests/measure tests/page
 
 test: .venv/installed
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto $(filter-out $(ALONE) tests/faults,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto $(filter-out $(PROCESSES) $(ALONE) tests/faults,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto --dist loadfile $(PROCESSES)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ALONE)
 
 # The long form of what `test` has of tuning: many deaths, many damaged files.
