@@ -4,7 +4,6 @@ Each kernel takes its tiles from the tuning records if they have all of them, an
 the hand tiles of the machine record; `Built` says which.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,10 +27,11 @@ from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
 from pipeline.passes.update_in_place import update_in_place
 from pipeline.records import Records
 from pipeline.targets import Target
+from pipeline.tile_fields import fits_kernel, fits_stage, kernel_fields, kernel_tile
 from schedules.cpu.border import Border
-from schedules.cpu.kernel import Kernel, Stage, scheduled
-from schedules.cpu.operators import operator
-from schedules.cpu.tiles import KernelTile, hand_tile, strips
+from schedules.cpu.kernel import Kernel, scheduled
+from schedules.cpu.tiles import KernelTile, hand_tile
+from schedules.machine import Machine
 
 Source = Literal["tuned", "hand", "default"]
 
@@ -115,40 +115,26 @@ def build(model: Model, target: Target, records: Records, dump: Path | None = No
 def serve(kernel: Kernel, target: Target, records: Records) -> Served:
     """The tiles of a kernel: tuned if there is a record for each of its stages, else by hand.
 
-    A record that does not fit the schedules or the machine is refused. Tuned stages in strips by
-    hand count as made by hand.
+    A record that does not fit the schedules or the machine is refused. Without one of the kernel
+    its stages take their own, in strips by hand, which counts as made by hand.
     """
-    hand, cut = hand_tile(kernel, target.machine), records.strips(kernel)
-    if cut is not None and not _is_cut(kernel, *cut):
-        return Served(hand, "hand", f"strips {cut} do not fit")
-    rows, merged = cut or strips(kernel, target.machine)
-    stages = []
-    for stage, by_hand in zip(kernel.stages, hand.stages, strict=True):
-        fields = records.stage(stage.work)
-        if fields is None and not isinstance(stage.work, Border):
-            return Served(hand, "hand")
-        if fields is not None and not _fits(stage, fields, target):
-            return Served(hand, "hand", f"tile {fields} does not fit")
-        tile = operator(stage.work).Tile
-        stages.append(tile(**{**(fields or vars(by_hand)), "strip_rows": rows}))
-    tile = KernelTile(rows, merged, tuple(stages))
-    return Served(tile, "tuned" if cut else "hand", seconds=records.seconds(kernel))
+    hand, machine = hand_tile(kernel, target.machine), target.machine
+    fields = records.kernel(kernel)
+    if fields is None:
+        return Served(_of_stages(kernel, hand, machine, records), "hand")
+    if not fits_kernel(kernel, fields, machine):
+        return Served(hand, "hand", f"tile {fields} does not fit")
+    return Served(kernel_tile(kernel, fields), "tuned", seconds=records.seconds(kernel))
 
 
-def _is_cut(kernel: Kernel, rows: Any, merged: Any) -> bool:
-    highest = int(kernel.stages[-1].work.target.rows)
-    return type(rows) is int and 1 <= rows <= highest and type(merged) is bool
-
-
-def _fits(stage: Stage, fields: dict[str, Any], target: Target) -> bool:
-    """Whether a tile is one of those that the schedule makes on that machine."""
-    module = operator(stage.work)
-    names = [field.name for field in dataclasses.fields(module.Tile)][1:]
-    if sorted(fields) != sorted(names):
-        return False
-    return tuple(fields[name] for name in names) in module.tiles_that_fit(
-        stage.work, target.machine
-    )
+def _of_stages(kernel: Kernel, hand: KernelTile, machine: Machine, records: Records) -> KernelTile:
+    """The hand tile with what is recorded of the stages alone."""
+    fields = kernel_fields(kernel, hand)
+    for at, stage in enumerate(kernel.stages):
+        known = None if isinstance(stage.work, Border) else records.stage(stage.work)
+        if known is not None and fits_stage(stage, known, machine):
+            fields["stages"][at] = known
+    return kernel_tile(kernel, fields)
 
 
 def apply(kernel: Kernel, tile: KernelTile) -> PrimFunc:

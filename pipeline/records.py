@@ -65,10 +65,10 @@ class Records:
         record = self.by_key.get(canonical(describe_work(work)))
         return None if record is None else record.tile
 
-    def strips(self, kernel: Kernel) -> tuple[int, bool] | None:
-        """The tuned strips of a kernel: rows, and whether its stages are merged."""
+    def kernel(self, kernel: Kernel) -> dict[str, Any] | None:
+        """The fields of the tuned tile of a whole kernel; None if it was not tuned."""
         record = self.by_key.get(canonical(describe_kernel(kernel)))
-        return None if record is None else (record.tile["strip_rows"], record.tile["merged"])
+        return None if record is None else record.tile
 
     def seconds(self, kernel: Kernel) -> float | None:
         """The recorded time of a kernel: the geometric mean of one thread and all cores."""

@@ -1,7 +1,8 @@
-"""What there is to tune in a network: its distinct operators, and how its kernels are cut.
+"""What there is to tune in a network: its distinct operators, and its whole kernels.
 
-An operator is tuned alone, as a kernel of one stage, because its tile keeps sums in registers and
-has nothing to do with its neighbours. Strips are tuned on whole kernels, with the tuned tiles.
+An operator is tuned alone first, as a kernel of one stage. Which of its best tiles is the fastest
+in a kernel depends on what the other stages leave in the caches: so a kernel's strips and its
+stages' tiles are tuned again together.
 """
 
 from collections import Counter
@@ -18,12 +19,12 @@ from schedules.frame import Frame, Planes
 
 @dataclass(frozen=True)
 class Task:
-    """A kernel of one stage whose tile is sought, or a whole kernel whose strips are.
+    """A kernel of one stage whose tile is sought, or a whole kernel.
 
     `calls` is how often the networks run it.
     """
 
-    kind: Literal["stage", "strips"]
+    kind: Literal["stage", "kernel"]
     name: str
     kernel: Kernel
     calls: int
@@ -31,7 +32,7 @@ class Task:
     @property
     def workload(self) -> dict[str, Any]:
         """What its record is found by."""
-        if self.kind == "strips":
+        if self.kind == "kernel":
             return describe_kernel(self.kernel)
         return describe_work(self.kernel.stages[0].work)
 
@@ -42,13 +43,13 @@ class Task:
 
 
 def tasks_of(*lowered: Lowered) -> list[Task]:
-    """The tasks of the networks, each once: stages, then strips, those with most work first."""
+    """The tasks of the networks, each once: stages, then kernels, those with most work first."""
     stages: Counter[Kernel] = Counter()
     kernels: Counter[Kernel] = Counter()
     for call in (call for network in lowered for call in network.calls):
         kernels[call.kernel] += 1
         stages.update(alone(s) for s in call.kernel.stages if not isinstance(s.work, Border))
-    return [*_tasks("stage", stages), *_tasks("strips", kernels)]
+    return [*_tasks("stage", stages), *_tasks("kernel", kernels)]
 
 
 def alone(stage: Stage) -> Kernel:
@@ -57,7 +58,7 @@ def alone(stage: Stage) -> Kernel:
     return Kernel((Stage(_operator(stage.work), stage.work, reads, "out"),))
 
 
-def _tasks(kind: Literal["stage", "strips"], counts: Counter[Kernel]) -> list[Task]:
+def _tasks(kind: Literal["stage", "kernel"], counts: Counter[Kernel]) -> list[Task]:
     tasks: dict[str, Task] = {}
     for kernel, calls in counts.items():
         task = Task(kind, _name(kernel), kernel, calls)

@@ -1,7 +1,8 @@
-"""Tuning: the best tile of every operator, then the best strips of every kernel, as records.
+"""Tuning: the best tile of every operator, then of every whole kernel, as records.
 
     stages:   tiles of every distinct operator, measured alone with one thread
-    strips:   strips of every distinct kernel with those tiles, with one thread and all
+    kernels:  strips of every distinct kernel, and which of its stages' best tiles, with one
+              thread and all
 
 Every candidate goes to the journal before it is built and its result when it is measured, so that
 an interrupted run loses nothing and the same command goes on where it stopped.

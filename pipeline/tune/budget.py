@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from math import inf
 
 DEFAULT_TRIALS = 64
-# Of a budget of time, what the search for tiles may use at least; the rest is for strips.
+# Of a budget of time, what the search for tiles may use at least; the rest is for kernels.
 STAGES_SHARE = 0.5
+# Candidates of a kernel, roughly.
+KERNEL_TRIALS = 24
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to tune: `trials` candidates a stage on average, or `seconds` for everything.
+    """How long to tune: `trials` candidates a task on average, or `seconds` for everything.
 
-    Without any, every stage gets `DEFAULT_TRIALS`; with `until_plateau`, as many as improve it.
+    Without any, every task gets `DEFAULT_TRIALS`; with `until_plateau`, as many as improve it.
     What earlier runs used counts.
     """
 
@@ -23,7 +25,7 @@ class Budget:
 
     @property
     def limit(self) -> float:
-        """Candidates a stage on average, at most."""
+        """Candidates a task on average, at most."""
         if self.trials is not None:
             return self.trials
         return inf if self.until_plateau or self.seconds is not None else DEFAULT_TRIALS

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pipeline.records import canonical
+from pipeline.tile_fields import TileFields
 
-TileFields = dict[str, Any]
 # Who proposed a candidate: the hand tile, a record or an import of the same workload, a record of
-# a similar one, the cost model, chance, or the order of a space that is measured in full.
-Origin = Literal["hand", "record", "similar", "model", "random", "listed"]
+# a similar one, the cost model, chance, the stages' own winners, or one change of the best.
+Origin = Literal["hand", "record", "similar", "model", "random", "stages", "neighbour"]
 
 
 @dataclass(frozen=True)

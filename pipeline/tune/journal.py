@@ -16,8 +16,9 @@ from typing import Any, Self
 
 from pipeline.errors import RequestError
 from pipeline.records import canonical
+from pipeline.tile_fields import TileFields
 from pipeline.tune.conditions import fingerprint
-from pipeline.tune.entries import Candidate, Final, Origin, TileFields, Trial
+from pipeline.tune.entries import Candidate, Final, Origin, Trial
 from pipeline.tune.sealed import Row, SealedFile
 
 SCHEMA = 1

@@ -1,6 +1,6 @@
 """Tasks as a run finds them: where their search begins, and what the journal holds of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import RequestError
@@ -12,38 +12,41 @@ from pipeline.tune.conditions import schedules_digest
 from pipeline.tune.entries import Candidate
 from pipeline.tune.history import History, without_stale
 from pipeline.tune.journal import Journal, TaskEntry
+from pipeline.tune.kernel_search import KernelSearch
+from pipeline.tune.kernel_space import KernelSpace
 from pipeline.tune.run_task import TaskRun, key_of
 from pipeline.tune.search import Proposal, Search
 from pipeline.tune.similar import similar_tiles
-from pipeline.tune.space import Space, space_of
-from pipeline.tune.subject import subject_of
+from pipeline.tune.space import space_of
+from pipeline.tune.stage_search import StageSearch
+from pipeline.tune.stage_space import StageSpace
+from pipeline.tune.subject import Tiles, subject_of
 
 
 def opened(  # noqa: PLR0913 - each is part of a run
     tasks: Sequence[Task], target: Target, records: Records, bench: Bench, journal: Journal,
-    logs: Path, seed: int,
+    logs: Path, seed: int, best: Mapping[str, Tiles],
 ) -> list[TaskRun]:  # fmt: skip
     """The tasks of a phase with their searches; new ones are written down.
 
     What a search begins with is decided once, so that a later run goes on in the same order; only
-    tiles that were imported since are added.
+    tiles that were imported since are added. Kernels begin with the `best` tiles of their stages.
     """
     known = {entry.task: entry for entry in journal.tasks()}
     imported, others = journal.imported(), _all_records(logs)
     runs, entries = [], []
     for task in tasks:
-        subject = subject_of(task, target.machine, records)
+        subject = subject_of(task, target.machine, best)
         key, space = key_of(task, subject), space_of(subject, target.machine)
         seeds = known[key].seeds if key in known else _seeds(task, space, records, others)
         for tile in imported.get(canonical(task.workload), []):
             if all(tile != other for other, _ in seeds):
                 seeds = [*seeds, (tile, "record")]
         entries.append(TaskEntry(key, task.kind, task.name, task.workload, seeds))
-        search = Search(space, seeds, seed, listed=task.kind == "strips")
         cores = target.machine.cores
-        # A tile is for one thread; strips are for one and for all, as one library serves both.
-        threads = (cores, 1) if task.kind == "strips" and cores > 1 else (1,)
-        runs.append(TaskRun(task, subject, search, bench, threads, seed))
+        # A stage is for one thread; a kernel is for one and for all, as one library serves both.
+        threads = (cores, 1) if task.kind == "kernel" and cores > 1 else (1,)
+        runs.append(TaskRun(task, subject, _search(space, seeds, seed), bench, threads, seed))
     journal.add_tasks([entry for entry in entries if known.get(entry.task) != entry])
     return runs
 
@@ -74,12 +77,20 @@ def pending(runs: Sequence[TaskRun], history: History) -> list[Candidate]:
     ]
 
 
-def _seeds(task: Task, space: Space, records: Records, others: Sequence[Record]) -> list[Proposal]:
-    """The tile that is recorded for the workload, and those of similar ones."""
-    if task.kind == "strips":
-        return []
+def _search(space: StageSpace | KernelSpace, seeds: Sequence[Proposal], seed: int) -> Search:
+    if isinstance(space, KernelSpace):
+        return KernelSearch(space, seeds)
+    return StageSearch(space, seeds, seed)
+
+
+def _seeds(
+    task: Task, space: StageSpace | KernelSpace, records: Records, others: Sequence[Record]
+) -> list[Proposal]:
+    """The tile that is recorded for the workload, and those of operators like it."""
     recorded = records.by_key.get(canonical(task.workload))
     own: list[Proposal] = [(recorded.tile, "record")] if recorded else []
+    if isinstance(space, KernelSpace):
+        return own
     alike = similar_tiles(task.workload, space, others)
     return [*own, *((tile, "similar") for tile in alike)]
 

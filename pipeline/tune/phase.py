@@ -1,11 +1,12 @@
-"""All stages, or all strips: rounds of candidates for the tasks that have the network's time.
+"""All stages, or all kernels: rounds of candidates for the tasks that have the network's time.
 
     round n is proposed     from the results of rounds up to n - 2, all of them there
     round n is built        while round n - 1 is measured
     round n is measured     in the order proposed; each result is on the disk at once
 
 A round goes to the task with the largest `calls x best time / candidates so far`: so trials are
-dealt out as the network's time is, and a task that improves no more gets none.
+dealt out as the network's time is, and a task that improves no more gets none. When no task has a
+proposal left, the last rounds are looked at too.
 """
 
 import time
@@ -18,7 +19,7 @@ from math import inf
 from pipeline.tune.entries import Candidate, Trial, fastest_first
 from pipeline.tune.ranking import Ranking
 from pipeline.tune.run_task import TaskRun
-from pipeline.tune.search import BATCH, Proposal, improves_no_more
+from pipeline.tune.search import BATCH, Proposal
 
 # Rounds that are built or measured at a time.
 AHEAD = 2
@@ -80,13 +81,16 @@ class Phase:
 
     def _begin(self) -> bool:
         """Propose a round; False if there is nothing more to measure."""
-        run = self._next()
+        begun, seen = time.monotonic(), self.next_round - 1
+        run = self._next(seen)
+        if run is None and not self._open:
+            seen = self.next_round
+            run = self._next(seen)
         if run is None:
             return False
-        begun = time.monotonic()
         left = self.limit - sum(len(one.search.proposed) for one in self.runs)
-        ranking = None if run.search.listed else self._ranking(run)
-        proposals = run.search.batch(int(min(left, BATCH)), ranking)
+        ranking = self._ranking(run, seen) if run.search.learns else None
+        proposals = run.search.batch(int(min(left, BATCH)), run.search.before(seen), ranking)
         self.searching += time.monotonic() - begun
         for candidate in self.propose(run, proposals, self.next_round):
             self._submit(run, candidate)
@@ -99,21 +103,16 @@ class Phase:
         building = run.build(candidate)
         self._going[self.executor.submit(run.attempt, candidate, building)] = run
 
-    def _next(self) -> TaskRun | None:
-        """The task that the next round is for."""
+    def _next(self, seen: int) -> TaskRun | None:
+        """The task that the next round is for, by what rounds before `seen` have told."""
         proposed = {run.key: len(run.search.proposed) for run in self.runs}
         if sum(proposed.values()) >= self.limit:
             return None
         fresh = [run for run in self.runs if not proposed[run.key]]
         if fresh:
             return fresh[0]
-        known = {run.key: run.search.before(self.next_round - 1) for run in self.runs}
-        left = [
-            run
-            for run in self.runs
-            if proposed[run.key] < run.search.size
-            and (run.search.listed or not improves_no_more(known[run.key]))
-        ]
+        known = {run.key: run.search.before(seen) for run in self.runs}
+        left = [run for run in self.runs if not run.search.is_over(known[run.key])]
 
         def urgency(run: TaskRun) -> float:
             best = fastest_first(known[run.key])
@@ -122,11 +121,11 @@ class Phase:
 
         return max(left, key=urgency, default=None)
 
-    def _ranking(self, run: TaskRun) -> Ranking | None:
+    def _ranking(self, run: TaskRun, seen: int) -> Ranking | None:
         """What is known of the operator so far; None if that is too little."""
         operator = run.task.workload["operator"]
         alike = [one for one in self.runs if one.task.workload["operator"] == operator]
-        known = [(one.task.workload, one.search.before(self.next_round - 1)) for one in alike]
+        known = [(one.task.workload, one.search.before(seen)) for one in alike]
         if sum(len(trials) for _, trials in known) < BATCH:
             return None
         return Ranking(known, run.task.workload, self.seed)

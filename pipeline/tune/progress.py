@@ -36,7 +36,7 @@ class Progress:
     """Where tuning stands; told after each candidate and each finished task.
 
     The first half is of the task at hand, whose `best_seconds` are the geometric mean of one thread
-    and all cores for strips. `trials` of `total` candidates of all stages or all strips are
+    and all cores for kernels. `trials` of `total` candidates of all stages or all kernels are
     measured, counting earlier runs; `finished` of `tasks` are. `news` are lines to keep.
     """
 

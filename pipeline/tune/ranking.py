@@ -14,7 +14,8 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from pipeline.tune.entries import TileFields, Trial, fastest_first
+from pipeline.tile_fields import TileFields
+from pipeline.tune.entries import Trial, fastest_first
 
 ROUNDS = 80
 # One thread, as the others build and measure, and so that equal data give an equal model.

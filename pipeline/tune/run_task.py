@@ -12,11 +12,12 @@ from typing import Any
 from pipeline.errors import WorkFailedError
 from pipeline.records import canonical
 from pipeline.tasks import Task
+from pipeline.tile_fields import TileFields
 from pipeline.tune.arguments import output_shapes, updates
 from pipeline.tune.bench import Bench
 from pipeline.tune.conditions import task_key
 from pipeline.tune.devices import CandidateError, Device, Job
-from pipeline.tune.entries import Candidate, Final, Outcome, TileFields, Trial
+from pipeline.tune.entries import Candidate, Final, Outcome, Trial
 from pipeline.tune.search import Search, winner
 from pipeline.tune.space import Subject
 from pipeline.tune.workshop import BuildError, Library, Reference
@@ -42,7 +43,7 @@ class TaskRun:
 
     @cached_property
     def key(self) -> str:
-        """The name of the task in the journal: times of strips are true for their tiles only."""
+        """The name of the task in the journal, which for a kernel has the tiles to choose from."""
         return key_of(self.task, self.subject)
 
     @cached_property
@@ -108,7 +109,7 @@ class TaskRun:
         """The winner by the times of these trials."""
         seconds = {trial.key: trial.seconds or inf for trial in trials}
         tiles = {trial.key: trial.tile for trial in trials}
-        hand = canonical(self.search.space.hand)
+        hand = canonical(self.search.hand_tile)
         tile, best = winner(seconds, hand, tiles)
         return Final(self.key, len(self.search.trials), tile, best, seconds.get(hand))
 
@@ -173,4 +174,6 @@ class TaskRun:
 
 def key_of(task: Task, subject: Subject) -> str:
     """The name of a task in the journal."""
-    return task_key(canonical(task.workload), *(repr(tile) for tile in subject.stages or ()))
+    stages = subject.stages or ()
+    tiles = [canonical(tile) for choices in stages for tile in (*choices, {})]
+    return task_key(canonical(task.workload), *tiles)

@@ -1,10 +1,9 @@
-"""One run over all tasks: stages, then strips, and a record of each."""
+"""One run over all tasks: stages, then kernels, and a record of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from pipeline.records import Record, Records, canonical, read_records, records_p
 from pipeline.targets import Target
 from pipeline.tasks import Task
 from pipeline.tune.bench import Bench
-from pipeline.tune.budget import STAGES_SHARE, Budget, Clock
+from pipeline.tune.budget import KERNEL_TRIALS, STAGES_SHARE, Budget, Clock
 from pipeline.tune.conditions import schedules_digest
 from pipeline.tune.entries import Candidate, Final, Trial
 from pipeline.tune.history import read_history
@@ -23,7 +22,7 @@ from pipeline.tune.phase import Phase
 from pipeline.tune.progress import Progress, Tally
 from pipeline.tune.run_task import TaskRun
 from pipeline.tune.search import Proposal
-from schedules.cpu.tiles import strip_choices
+from pipeline.tune.subject import Tiles, best_tiles
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,12 @@ class Session:
         self.entry = self.journal.begin_run(request)
         self.clock = Clock(self.budget, self._spent(tasks))
         stages = [task for task in tasks if task.kind == "stage"]
-        strips = [task for task in tasks if task.kind == "strips"]
-        self.reserved = sum(len(strip_choices(t.kernel, self.target.machine)) for t in strips)
+        kernels = [task for task in tasks if task.kind == "kernel"]
+        self.reserved = KERNEL_TRIALS * len(kernels)
         try:
-            self._phase(stages, self.budget.limit * len(stages), self._stages_over)
-            self._phase(strips, inf, lambda: self.clock.left <= 0)
+            self._phase(stages, {}, self._stages_over)
+            best = best_tiles(self.runs, self.records)
+            self._phase(kernels, best, lambda: self.clock.left <= 0)
         finally:
             self.entry.tell(self.state, end=True)
         path = records_path(self.logs, self.records.family)
@@ -83,11 +83,13 @@ class Session:
         kind = self.runs[0].task.kind if self.runs else ""
         return {**progress, "kind": kind, **asdict(self.tally), "seconds": self.clock.run}
 
-    def _phase(self, tasks: Sequence[Task], limit: float, over: Callable[[], bool]) -> None:
+    def _phase(
+        self, tasks: Sequence[Task], best: Mapping[str, Tiles], over: Callable[[], bool]
+    ) -> None:
         """Measure candidates of these tasks, and decide on each."""
-        bench = self.bench
+        bench, limit = self.bench, self.budget.limit * len(tasks)
         self.runs = opened(
-            tasks, self.target, self.records, bench, self.journal, self.logs, self.seed
+            tasks, self.target, self.records, bench, self.journal, self.logs, self.seed, best
         )
         self.tally.rejected += sum(run.search.rejected for run in self.runs)
         self.tally.stale += restore(self.runs, self.history, self.journal)
@@ -163,12 +165,12 @@ class Session:
         return sum(seconds for key, seconds in self.history.spent.items() if key in keys)
 
     def _stages_over(self) -> bool:
-        """Whether what is left of the time is needed for strips."""
+        """Whether what is left of the time is needed for kernels."""
         if self.budget.seconds is None:
             return False
         each = self.clock.run / self.tally.measured if self.tally.measured else 0.0
-        strips = min(each * self.reserved, self.budget.seconds * STAGES_SHARE)
-        return self.clock.left <= strips
+        kernels = min(each * self.reserved, self.budget.seconds * STAGES_SHARE)
+        return self.clock.left <= kernels
 
     def _tell(self, run: TaskRun, finished: bool = False) -> None:
         self.entry.tell(self.state)
@@ -179,7 +181,7 @@ class Session:
         best = search.valid[0].seconds if search.valid else None
         trials = sum(len(one.search.trials) for one in self.runs)
         each = self.clock.run / self.tally.measured if self.tally.measured else None
-        left = None if each is None else min(each * (self.total - trials), self.clock.left)
+        left = None if each is None else min(each * max(self.total - trials, 0), self.clock.left)
         return Progress(
             kind=task.kind,
             task=task.name,
@@ -190,7 +192,7 @@ class Session:
             best_gmacs=task.macs / best / 1e9 if best else None,
             hand_seconds=search.hand.seconds if search.hand else None,
             trials=trials,
-            total=self.total,
+            total=max(self.total, trials),
             finished=len(self.tuned),
             tasks=self.tasks,
             seconds_left=left,

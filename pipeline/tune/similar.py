@@ -10,9 +10,9 @@ from math import log
 from typing import Any
 
 from pipeline.records import Record, canonical
-from pipeline.tune.entries import TileFields
+from pipeline.tile_fields import TileFields
 from pipeline.tune.ranking import Numbers, numbers
-from pipeline.tune.space import Space
+from pipeline.tune.stage_space import StageSpace
 
 COUNT = 4
 # How far apart two choices are that cannot be counted.
@@ -20,7 +20,7 @@ OTHER = 1.0
 
 
 def similar_tiles(
-    workload: Mapping[str, Any], space: Space, records: Sequence[Record]
+    workload: Mapping[str, Any], space: StageSpace, records: Sequence[Record]
 ) -> list[TileFields]:
     """The tiles of the space that are nearest to those of the most similar records."""
     others = [

@@ -1,34 +1,20 @@
-"""The candidates of a task: tiles that fit the registers, or ways to cut a kernel into strips.
+"""The candidates of a task: tiles of one operator, or of a whole kernel."""
 
-A stage has one sketch for each choice of vectors, if its tile has vectors: the schedule of its
-operator, in which the number of columns is a variable that MetaSchedule samples from those that
-fit. A candidate is a sketch with a decision, so that no candidate exceeds the registers. The spaces
-are so small, a few to some 150 candidates, that they are listed, not mutated at random.
-"""
-
-import dataclasses
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
-from tvm import s_tir
-from tvm.s_tir.schedule import Trace
 from tvm.tirx import PrimFunc
 
-from pipeline.tune.entries import TileFields
-from schedules.cpu.kernel import Kernel, Stage, program, schedule_stage, scheduled
-from schedules.cpu.operators import operator
-from schedules.cpu.tiles import strip_choices, strips
+from pipeline.tile_fields import TileFields
+from pipeline.tune.kernel_space import KernelSpace, StageTiles
+from pipeline.tune.stage_space import StageSpace
+from schedules.cpu.kernel import Kernel
 from schedules.machine import Machine
-
-# Enough rows in a strip to amortise its start; the strips themselves are chosen later.
-ROWS = 7
 
 
 class Space(Protocol):
-    """The candidates of a task by the fields of their tiles."""
+    """What a builder and a search need of either."""
 
-    tiles: list[TileFields]
     hand: TileFields
 
     def function(self, tile: TileFields) -> PrimFunc:
@@ -40,101 +26,14 @@ class Space(Protocol):
 
 @dataclass(frozen=True)
 class Subject:
-    """What a space is made of: a kernel, and the tiles of its stages if only strips are sought."""
+    """What a space is made of: a kernel of one stage, or one with the best tiles of its stages."""
 
     kernel: Kernel
-    stages: tuple[Any, ...] | None = None
+    stages: StageTiles | None = None
 
 
-class StageSpace:
-    """The tiles of one operator alone, in strips of a few rows."""
-
-    def __init__(self, kernel: Kernel, machine: Machine) -> None:
-        (self.stage,) = kernel.stages
-        self.kernel = kernel
-        self.strip_rows = _strip_rows(self.stage)
-        work, module = self.stage.work, operator(self.stage.work)
-        self.names = [field.name for field in dataclasses.fields(module.Tile)][1:]
-        fitting = module.tiles_that_fit(work, machine)
-        self.tiles: list[TileFields] = [dict(zip(self.names, t, strict=True)) for t in fitting]
-        hand = module.hand_tile(work, machine, self.strip_rows)
-        self.hand: TileFields = {name: getattr(hand, name) for name in self.names}
-        self._sketches: dict[int | None, tuple[s_tir.Schedule, list[int]]] = {}
-
-    @cached_property
-    def program(self) -> PrimFunc:
-        """The unscheduled function."""
-        return program(self.kernel)
-
-    def function(self, tile: TileFields) -> PrimFunc:
-        """The scheduled function of a candidate."""
-        return self.schedule(tile).mod["main"]
-
-    def schedule(self, tile: TileFields) -> s_tir.Schedule:
-        """The sketch for the tile's vectors, with the decision for its columns."""
-        vectors = tile.get("vectors")
-        if vectors not in self._sketches:
-            self._sketches[vectors] = self._sketch(vectors)
-        sketch, columns = self._sketches[vectors]
-        if not columns:
-            return sketch
-        trace = sketch.trace
-        (sampling,) = (i for i in trace.insts if i.kind.name == "SampleCategorical")
-        decisions = {**trace.decisions, sampling: columns.index(tile["columns"])}
-        decided = s_tir.Schedule(self.program)
-        Trace(trace.insts, decisions).apply_to_schedule(decided, remove_postproc=False)
-        return decided
-
-    def trace(self, tile: TileFields) -> str:
-        """The moves that were made, as Python."""
-        return str(self.schedule(tile).trace)
-
-    def _sketch(self, vectors: int | None) -> tuple[s_tir.Schedule, list[int]]:
-        """The schedule for a number of vectors, and the columns that it samples from."""
-        fitting = [tile for tile in self.tiles if tile.get("vectors") == vectors]
-        columns = [tile["columns"] for tile in fitting if "columns" in tile]
-        sketch = s_tir.Schedule(self.program, seed=1)
-        fields: TileFields = {"strip_rows": self.strip_rows}
-        if vectors is not None:
-            fields["vectors"] = vectors
-        if columns:
-            uniform = [1 / len(columns)] * len(columns)
-            fields["columns"] = sketch.sample_categorical(columns, uniform)
-        schedule_stage(sketch, self.stage, operator(self.stage.work).Tile(**fields))
-        return sketch, columns
-
-
-class StripSpace:
-    """The strips of a kernel whose stages have their tiles."""
-
-    def __init__(self, kernel: Kernel, machine: Machine, stages: tuple[Any, ...]) -> None:
-        self.kernel, self.stages = kernel, stages
-        choices = strip_choices(kernel, machine)
-        self.tiles: list[TileFields] = [_strip_fields(choice) for choice in choices]
-        self.hand = _strip_fields(strips(kernel, machine))
-
-    def function(self, tile: TileFields) -> PrimFunc:
-        """The scheduled function of a candidate."""
-        rows = tile["strip_rows"]
-        stages = tuple(dataclasses.replace(stage, strip_rows=rows) for stage in self.stages)
-        return scheduled(self.kernel, stages, tile["merged"])
-
-    def trace(self, tile: TileFields) -> str:
-        """The tiles of the stages, and the function that they make."""
-        return f"# {self.stages}\n{self.function(tile).script()}"
-
-
-def space_of(subject: Subject, machine: Machine) -> StageSpace | StripSpace:
+def space_of(subject: Subject, machine: Machine) -> StageSpace | KernelSpace:
     """The candidates of a subject."""
     if subject.stages is None:
         return StageSpace(subject.kernel, machine)
-    return StripSpace(subject.kernel, machine, subject.stages)
-
-
-def _strip_rows(stage: Stage) -> int:
-    rows = stage.work.target.rows
-    return max(height for height in range(1, ROWS + 1) if rows % height == 0)
-
-
-def _strip_fields(choice: tuple[int, bool]) -> TileFields:
-    return dict(zip(("strip_rows", "merged"), choice, strict=True))
+    return KernelSpace(subject.kernel, machine, subject.stages)

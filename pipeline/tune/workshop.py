@@ -15,8 +15,8 @@ from typing import Any
 
 from pipeline.errors import WorkFailedError
 from pipeline.targets import Target
+from pipeline.tile_fields import TileFields
 from pipeline.tune.child import Child, ChildDiedError, ChildError, ChildHungError
-from pipeline.tune.entries import TileFields
 from pipeline.tune.space import Subject
 
 # A tenth of a second is normal; a machine that others use may take some.

@@ -42,4 +42,4 @@ def test_candidates_for_an_arm_core_are_right_on_one(tmp_path: Path) -> None:
             os.killpg(server.pid, signal.SIGKILL)
             server.wait()
     assert (summary.tuned[0].trials, summary.tally.failed) == (6, 0)
-    assert read_records(tmp_path, target.family).strips(layer.kernels[0]) is not None
+    assert read_records(tmp_path, target.family).kernel(layer.kernels[0]) is not None

@@ -11,7 +11,8 @@ from typing import Any
 from pipeline.compiling import export_function
 from pipeline.tune import builder
 from pipeline.tune.serving import serve
-from pipeline.tune.space import StageSpace, Subject, space_of
+from pipeline.tune.space import Subject, space_of
+from pipeline.tune.stage_space import StageSpace
 
 BODIES = {"crash": "__builtin_trap();", "endless": 'for (;;) __asm__ volatile("");'}
 

@@ -28,7 +28,7 @@ from pipeline.tune.budget import Budget
 from pipeline.tune.conditions import conditions
 from pipeline.tune.journal import Journal
 from pipeline.tune.session import Session
-from pipeline.tune.space import StageSpace
+from pipeline.tune.stage_space import StageSpace
 from pipeline.tune.worker import REPEAT_MS, REPEATS
 from schedules.cpu.kernel import schedule_stage
 from schedules.cpu.operators import operator

@@ -12,7 +12,7 @@ from pipeline.records import read_records
 from pipeline.targets import Target
 from pipeline.tune.bench import Equipment
 from pipeline.tune.sealed import SealedFile
-from pipeline.tune.space import StageSpace
+from pipeline.tune.stage_space import StageSpace
 from pipeline.tune.worker import check
 from pipeline.tuning import Progress, tune
 from tests.tuning.conftest import history, lowered, options, pointwise

@@ -11,8 +11,17 @@ from pipeline.build import Lowered, serve
 from pipeline.coverage import coverage_text, require_tuned, untuned_lines
 from pipeline.errors import RequestError
 from pipeline.manifest import KernelEntry
-from pipeline.records import Records, read_records, records_path, write_records
+from pipeline.records import (
+    Records,
+    canonical,
+    describe_kernel,
+    describe_work,
+    read_records,
+    records_path,
+    write_records,
+)
 from pipeline.targets import Target, names, target_named
+from pipeline.tile_fields import TileFields, stage_fields
 from pipeline.tune.entries import Trial
 from pipeline.tune.journal import Journal, journal_path
 from pipeline.tune.logs import (
@@ -26,6 +35,7 @@ from pipeline.tune.logs import (
 )
 from pipeline.tune.status import describe_runs
 from pipeline.tuning import tune
+from schedules.cpu.operators import operator
 from tests.tuning.conftest import history, lowered, options, pointwise
 
 
@@ -42,9 +52,9 @@ def test_what_there_is(tuned: Path, target: Target) -> None:
     (row,) = list_logs(tuned)
     assert (row["family"], row["records"], row["tasks"]) == (target.family, 2, 2)
     assert row["running"] == "no"
-    stage, strips = show_tasks(tuned, target.family)
+    stage, kernel = show_tasks(tuned, target.family)
     assert (stage["kind"], stage["measured"], stage["failed"]) == ("stage", 4, 0)
-    assert strips["final"]
+    assert kernel["final"]
     candidates = show_candidates(tuned, target.family, stage["task"])
     assert next(one["origin"] for one in candidates) == "hand"
     (run,) = describe_runs(tuned)
@@ -140,19 +150,37 @@ def test_a_record_of_another_tvm_is_kept_and_not_used(
     assert serve(layer.kernels[0], target, records).source == "hand"
 
 
-@pytest.mark.parametrize("tile", [{"columns": 99, "vectors": 1}, {"columns": 1}, {"rows": 1}])
+@pytest.mark.parametrize("change", [{"strip_rows": 99}, {"merged": 1}, {"stages": [{"rows": 1}]}])
 def test_a_record_that_does_not_fit_is_refused(
-    tuned: Path, target: Target, layer: Lowered, tile: dict[str, int]
+    tuned: Path, target: Target, layer: Lowered, change: TileFields
 ) -> None:
     (kernel,) = layer.kernels
     records = read_records(tuned, target.family)
     assert serve(kernel, target, records).source == "tuned"
-    spoilt = {
-        key: replace(record, tile=tile) if "operator" in record.workload else record
-        for key, record in records.by_key.items()
-    }
+    key = canonical(describe_kernel(kernel))
+    tile = {**records.by_key[key].tile, **change}
+    spoilt = {**records.by_key, key: replace(records.by_key[key], tile=tile)}
     served = serve(kernel, target, Records(target.family, spoilt))
     assert (served.source, served.refused) == ("hand", f"tile {tile} does not fit")
+
+
+def test_stages_take_their_own_records_where_the_kernel_has_none(
+    tuned: Path, target: Target, layer: Lowered
+) -> None:
+    (kernel,) = layer.kernels
+    (stage,) = kernel.stages
+    module = operator(stage.work)
+    hand = stage_fields(stage, module.hand_tile(stage.work, target.machine, 1))
+    names = hand.keys()
+    fitting = module.tiles_that_fit(stage.work, target.machine)
+    other = next(tile for one in fitting if (tile := dict(zip(names, one, strict=True))) != hand)
+    mine = read_records(tuned, target.family).by_key
+    key = canonical(describe_work(stage.work))
+    for fields, expected in [(other, other), ({"columns": 99, "vectors": 1}, hand)]:
+        alone = Records(target.family, {key: replace(mine[key], tile=fields)})
+        served = serve(kernel, target, alone)
+        assert served.source == "hand"
+        assert stage_fields(stage, served.tile.stages[0]) == expected
 
 
 def entry(

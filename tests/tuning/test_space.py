@@ -9,9 +9,10 @@ from pipeline.targets import Target
 from pipeline.tasks import Task, alone, tasks_of
 from pipeline.tune.entries import Candidate, Outcome, Trial
 from pipeline.tune.ranking import Ranking
-from pipeline.tune.search import BATCH, PATIENCE, Search, improves_no_more, winner
+from pipeline.tune.search import BATCH, winner
 from pipeline.tune.similar import similar_tiles
-from pipeline.tune.space import StageSpace
+from pipeline.tune.stage_search import PATIENCE, StageSearch, improves_no_more
+from pipeline.tune.stage_space import StageSpace
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Stage
@@ -85,14 +86,14 @@ def test_a_search_with_a_cost_model_repeats_nothing_and_finds_the_best(
     candidates = space(work, target.machine)
     similar = candidates.tiles[3]
     foreign = {"columns": 1000, "vectors": 1}
-    search = Search(candidates, [(similar, "similar"), (foreign, "record")], seed, listed=False)
+    search = StageSearch(candidates, [(similar, "similar"), (foreign, "record")], seed)
     best = max(tile["columns"] * tile["vectors"] for tile in candidates.tiles)
     proposed: list[tuple[dict[str, int], str]] = []
     for turn in range(20):
         known = search.before(turn - 1)
         workload = describe_work(work)
         ranking = Ranking([(workload, known)], workload, seed) if len(known) >= BATCH else None
-        for tile, origin in search.batch(24 - len(proposed), ranking):
+        for tile, origin in search.batch(24 - len(proposed), known, ranking):
             seconds = 1e-3 / (tile["columns"] * tile["vectors"])
             search.add(Trial(Candidate(len(proposed), turn, "t", tile, origin), Outcome(seconds)))
             proposed.append((tile, origin))
@@ -147,6 +148,6 @@ def test_equal_operators_are_one_task_and_the_largest_comes_first(target: Target
     tasks = tasks_of(network, network)
     assert [(task.kind, task.calls, task.macs) for task in tasks] == [
         ("stage", 2, large.macs), ("stage", 4, small.macs),
-        ("strips", 2, large.macs), ("strips", 4, small.macs),
+        ("kernel", 2, large.macs), ("kernel", 4, small.macs),
     ]  # fmt: skip
     assert all(isinstance(task, Task) for task in tasks)

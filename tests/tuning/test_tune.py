@@ -12,7 +12,7 @@ from pipeline.errors import RequestError
 from pipeline.models import Model
 from pipeline.records import Record, Records, describe_work, read_records, write_records
 from pipeline.targets import Target, host
-from pipeline.tune import search
+from pipeline.tune import stage_search
 from pipeline.tune.devices import DevicePool
 from pipeline.tune.journal import Journal
 from pipeline.tuning import Budget, Options, Progress, tune
@@ -63,13 +63,13 @@ def test_an_interrupted_run_leaves_records_and_the_next_one_goes_on(
     told: list[Progress] = []
     summary = tune([layer], target, tmp_path, options(6), told.append)
     assert (told[0].trials, told[0].total) == (4, 6)
-    strips = {one.trials for one in told if one.kind == "strips"}
-    assert summary.tally.measured == 3 + len(strips)
+    kernels = {one.trials for one in told if one.kind == "kernel"}
+    assert summary.tally.measured == 3 + len(kernels)
     known = history(tmp_path, target)
     assert len({(trial.candidate.task, trial.key) for trial in known.trials}) == len(known.trials)
     records = read_records(tmp_path, target.family)
     assert records.stage(layer.kernels[0].stages[0].work) == summary.tuned[0].tile
-    assert records.strips(layer.kernels[0]) is not None
+    assert records.kernel(layer.kernels[0]) is not None
 
 
 def test_a_finished_run_is_not_repeated_and_a_larger_one_goes_on(
@@ -112,7 +112,7 @@ def test_a_budget_of_time_goes_on(layer: Lowered, target: Target, tmp_path: Path
 def test_a_task_that_improves_no_more_gets_no_more_trials(
     target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "PATIENCE", 8)
+    monkeypatch.setattr(stage_search, "PATIENCE", 8)
     large = lowered(pointwise(target, 3, (80, 320), (14, 14)))
     wanted = options(budget=Budget(until_plateau=True))
     (stage, *_) = tune([large], target, tmp_path, wanted).tuned

@@ -1,0 +1,52 @@
+"""Strips for a kernel, and for each stage one of the tiles that were the fastest of it alone."""
+
+from tvm.tirx import PrimFunc
+
+from pipeline.records import canonical
+from pipeline.tile_fields import TileFields, fits_kernel, kernel_fields, kernel_tile
+from schedules.cpu.kernel import Kernel, scheduled
+from schedules.cpu.tiles import hand_tile, strip_choices, strips
+from schedules.machine import Machine
+
+# For every stage its best tiles, the fastest alone first.
+StageTiles = tuple[tuple[TileFields, ...], ...]
+
+
+class KernelSpace:
+    """The tiles of a kernel; `start` has the winners of all stages in strips by hand."""
+
+    def __init__(self, kernel: Kernel, machine: Machine, stages: StageTiles) -> None:
+        self.kernel, self.machine, self.stages = kernel, machine, stages
+        self.hand = kernel_fields(kernel, hand_tile(kernel, machine))
+        rows, merged = strips(kernel, machine)
+        winners = [tiles[0] for tiles in stages]
+        self.start: TileFields = {"strip_rows": rows, "merged": merged, "stages": winners}
+
+    def neighbours(self, tile: TileFields) -> list[TileFields]:
+        """The tiles that differ in one choice: other strips, or another tile of one stage."""
+        found = [
+            {**tile, "strip_rows": rows, "merged": merged}
+            for rows, merged in strip_choices(self.kernel, self.machine)
+        ]
+        # A stage's second best comes before another one's third.
+        for rank in range(max(len(tiles) for tiles in self.stages)):
+            for at, tiles in enumerate(self.stages):
+                if rank < len(tiles):
+                    stages = [*tile["stages"][:at], tiles[rank], *tile["stages"][at + 1 :]]
+                    found.append({**tile, "stages": stages})
+        distinct = {canonical(one): one for one in found}
+        distinct.pop(canonical(tile), None)
+        return list(distinct.values())
+
+    def fits(self, tile: TileFields) -> bool:
+        """Whether the schedules make a tile on this machine."""
+        return fits_kernel(self.kernel, tile, self.machine)
+
+    def function(self, tile: TileFields) -> PrimFunc:
+        """The scheduled function of a candidate."""
+        made = kernel_tile(self.kernel, tile)
+        return scheduled(self.kernel, made.stages, made.merged)
+
+    def trace(self, tile: TileFields) -> str:
+        """The tiles, and the function that they make."""
+        return f"# {tile}\n{self.function(tile).script()}"

@@ -1,0 +1,82 @@
+"""The tiles of one operator that fit the registers.
+
+There is one sketch for each choice of vectors, if the tile has vectors: the schedule of the
+operator, in which the number of columns is a variable that MetaSchedule samples from those that
+fit. A candidate is a sketch with a decision, so that no candidate exceeds the registers. The spaces
+are so small, a few to some 150 candidates, that they are listed, not mutated at random.
+"""
+
+from functools import cached_property
+
+from tvm import s_tir
+from tvm.s_tir.schedule import Trace
+from tvm.tirx import PrimFunc
+
+from pipeline.tile_fields import TileFields, field_names, stage_fields
+from schedules.cpu.kernel import Kernel, Stage, program, schedule_stage
+from schedules.cpu.operators import operator
+from schedules.machine import Machine
+
+# Enough rows in a strip to amortise its start; the strips themselves are chosen later.
+ROWS = 7
+
+
+class StageSpace:
+    """The tiles of one operator alone, in strips of a few rows."""
+
+    def __init__(self, kernel: Kernel, machine: Machine) -> None:
+        (self.stage,) = kernel.stages
+        self.kernel = kernel
+        self.strip_rows = _strip_rows(self.stage)
+        work, module = self.stage.work, operator(self.stage.work)
+        names, fitting = field_names(self.stage), module.tiles_that_fit(work, machine)
+        self.tiles: list[TileFields] = [dict(zip(names, t, strict=True)) for t in fitting]
+        self.hand = stage_fields(self.stage, module.hand_tile(work, machine, self.strip_rows))
+        self._sketches: dict[int | None, tuple[s_tir.Schedule, list[int]]] = {}
+
+    @cached_property
+    def program(self) -> PrimFunc:
+        """The unscheduled function."""
+        return program(self.kernel)
+
+    def function(self, tile: TileFields) -> PrimFunc:
+        """The scheduled function of a candidate."""
+        return self.schedule(tile).mod["main"]
+
+    def schedule(self, tile: TileFields) -> s_tir.Schedule:
+        """The sketch for the tile's vectors, with the decision for its columns."""
+        vectors = tile.get("vectors")
+        if vectors not in self._sketches:
+            self._sketches[vectors] = self._sketch(vectors)
+        sketch, columns = self._sketches[vectors]
+        if not columns:
+            return sketch
+        trace = sketch.trace
+        (sampling,) = (i for i in trace.insts if i.kind.name == "SampleCategorical")
+        decisions = {**trace.decisions, sampling: columns.index(tile["columns"])}
+        decided = s_tir.Schedule(self.program)
+        Trace(trace.insts, decisions).apply_to_schedule(decided, remove_postproc=False)
+        return decided
+
+    def trace(self, tile: TileFields) -> str:
+        """The moves that were made, as Python."""
+        return str(self.schedule(tile).trace)
+
+    def _sketch(self, vectors: int | None) -> tuple[s_tir.Schedule, list[int]]:
+        """The schedule for a number of vectors, and the columns that it samples from."""
+        fitting = [tile for tile in self.tiles if tile.get("vectors") == vectors]
+        columns = [tile["columns"] for tile in fitting if "columns" in tile]
+        sketch = s_tir.Schedule(self.program, seed=1)
+        fields: TileFields = {"strip_rows": self.strip_rows}
+        if vectors is not None:
+            fields["vectors"] = vectors
+        if columns:
+            uniform = [1 / len(columns)] * len(columns)
+            fields["columns"] = sketch.sample_categorical(columns, uniform)
+        schedule_stage(sketch, self.stage, operator(self.stage.work).Tile(**fields))
+        return sketch, columns
+
+
+def _strip_rows(stage: Stage) -> int:
+    rows = int(stage.work.target.rows)
+    return max(height for height in range(1, ROWS + 1) if rows % height == 0)
