@@ -12,6 +12,11 @@ from pipeline.targets import Target
 OPTIONS = {"s_tir.LoopPartition": {"partition_const_loop": True}}
 
 
+# Without schedules all buffers are global, and the compiler refuses its own idea to keep vectors and
+# scalars in the same memory.
+UNSCHEDULED = {"tirx.disable_storage_rewrite": True}
+
+
 def compiling() -> tvm.transform.PassContext:
     """The context in which scheduled functions are compiled."""
     return tvm.transform.PassContext(opt_level=3, config=OPTIONS)
@@ -20,5 +25,15 @@ def compiling() -> tvm.transform.PassContext:
 def export_function(function: PrimFunc, target: Target, path: Path) -> None:
     """Compile a function into a library; RequestError if nothing links for the target."""
     with compiling():
-        library = tvm.compile(function, target=target.tvm)
+        _export(function, target, path)
+
+
+def export_unscheduled(function: PrimFunc, target: Target, path: Path) -> None:
+    """The same for what scheduled functions are compared with."""
+    with tvm.transform.PassContext(opt_level=3, config=UNSCHEDULED):
+        _export(function, target, path)
+
+
+def _export(function: PrimFunc, target: Target, path: Path) -> None:
+    library = tvm.compile(function, target=target.tvm)
     library.export_library(str(path), fcompile=linker_for(target).link)

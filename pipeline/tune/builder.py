@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import tvm_ffi
 
-from pipeline.compiling import export_function
+from pipeline.compiling import export_function, export_unscheduled
 from pipeline.targets import Target
 from pipeline.tune.arguments import arguments
 from pipeline.tune.serving import serve
@@ -41,7 +41,7 @@ def reference(request: dict[str, Any]) -> dict[str, Any]:
     target, subject, _ = _known(request["subject"])
     for path, seed in request["inputs"]:
         np.savez(path, *arguments(subject.kernel, seed))
-    export_function(program(subject.kernel), target, Path(request["library"]))
+    export_unscheduled(program(subject.kernel), target, Path(request["library"]))
     return {}
 
 
