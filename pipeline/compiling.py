@@ -12,8 +12,8 @@ from pipeline.targets import Target
 OPTIONS = {"s_tir.LoopPartition": {"partition_const_loop": True}}
 
 
-# Without schedules all buffers are global, and the compiler refuses its own idea to keep vectors and
-# scalars in the same memory.
+# Without schedules all buffers are global, and the compiler refuses its own idea to keep vectors
+# and scalars in the same memory.
 UNSCHEDULED = {"tirx.disable_storage_rewrite": True}
 
 
