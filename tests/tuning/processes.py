@@ -21,8 +21,14 @@ def start(logs: Path, trials: int, *devices: str) -> subprocess.Popen[str]:
     """A tuner in a process of its own."""
     words = [sys.executable, "-m", "tests.tuning.network", str(logs), str(trials), *devices]
     return subprocess.Popen(
-        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=_hear_ctrl_c,
+    )  # fmt: skip
+
+
+def _hear_ctrl_c() -> None:
+    """Undo what a shell does to commands in the background: that they ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(tuner: subprocess.Popen[str], seconds: float = 240.0) -> tuple[int, str, str]:
