@@ -11,12 +11,15 @@ from pipeline.targets import Target
 from pipeline.tune.devices import Deadlines, Device, DevicePool
 from pipeline.tune.workshop import Workshop
 
+# A build takes about three times as long as a measurement.
+FEW_CORES = 2
+
 
 @dataclass(frozen=True)
 class Equipment:
     """The modules that build and measure, how patient to be, and how many builders there are.
 
-    Without `builders`, there is one for each core that a kernel of one thread leaves.
+    Without `builders`, there are as many as keep up with the measuring.
     """
 
     builder: str = "pipeline.tune.builder"
@@ -27,16 +30,16 @@ class Equipment:
 
 @dataclass(frozen=True)
 class Bench:
-    """Builders and devices. `cores` are this machine's, for what is measured on it."""
+    """Builders and devices. `free` are the cores of this machine on which nothing is built."""
 
     workshop: Workshop
     pool: DevicePool
-    cores: int
+    free: int
     remote: bool
 
     def alone(self, threads: Sequence[int]) -> AbstractContextManager[None]:
         """While a kernel of so many threads runs: nothing is built, if that took its cores."""
-        if self.remote or max(threads) < self.cores:
+        if self.remote or max(threads) <= self.free:
             return nullcontext()
         return self.workshop.quiet()
 
@@ -46,14 +49,16 @@ def equipped(
     target: Target, devices: Sequence[str], folder: Path, equipment: Equipment
 ) -> Iterator[Bench]:
     """Builders and devices, which start when there is something to do and end with the context."""
-    cores = len(os.sched_getaffinity(0))
-    builders = equipment.builders or max(cores - 1, 1)
+    cores, remote = len(os.sched_getaffinity(0)), LOCAL not in devices
+    # On few cores it is faster to build on all of them, and to stop while something is measured.
+    spared = 0 if remote or cores <= FEW_CORES else 1
+    builders = equipment.builders or cores - spared
     workshop = Workshop(target, folder, builders, equipment.builder)
     pool = DevicePool(
         [Device(address, target, equipment.deadlines, equipment.worker) for address in devices]
     )
     try:
-        yield Bench(workshop, pool, cores, LOCAL not in devices)
+        yield Bench(workshop, pool, spared, remote)
     finally:
         pool.close()
         workshop.close()

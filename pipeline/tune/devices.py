@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,19 @@ class Job:
     threads: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Care:
+    """How a library is timed and checked, by seconds that count as fast and slow.
+
+    `repeats` times, but once if that shows it to be above `slow_above`. With the arguments of
+    several seeds if it is below `thorough_below`, or that is None.
+    """
+
+    repeats: int
+    slow_above: float | None
+    thorough_below: float | None
+
+
 class Device:
     """One device and the process that speaks to it."""
 
@@ -89,13 +102,13 @@ class Device:
         """Take leave of the process."""
         self._child.stop()
 
-    def seconds(self, job: Job, library: Path, below: float | None, extra: dict[str, Any]) -> float:
+    def seconds(self, job: Job, library: Path, care: Care, extra: dict[str, Any]) -> float:
         """The checked time of a library, the mean over the job's numbers of threads.
 
-        Where it is below `below`, or that is None, it is checked with several seeds. CandidateError
-        if the library is at fault, DeviceLostError if the device is and does not come back.
+        CandidateError if the library is at fault, DeviceLostError if the device is and does not
+        come back.
         """
-        request = {"threads": job.threads, "thorough_below": below, **extra}
+        request = {"threads": job.threads, **asdict(care), **extra}
         for last in (False, True):
             self._ready(job, blamed=last)
             try:

@@ -16,14 +16,18 @@ from pipeline.tile_fields import TileFields
 from pipeline.tune.arguments import output_shapes, updates
 from pipeline.tune.bench import Bench
 from pipeline.tune.conditions import task_key
-from pipeline.tune.devices import CandidateError, Device, Job
+from pipeline.tune.devices import CandidateError, Care, Device, Job
 from pipeline.tune.entries import Candidate, Final, Outcome, Trial
 from pipeline.tune.search import Search, winner
 from pipeline.tune.space import Subject
 from pipeline.tune.workshop import BuildError, Library, Reference
 
-# Times that each finalist is measured anew, one after the other.
+# Timings of a candidate whose first one is not so much above the best that no noise explains it.
+REPEATS = 5
+SLOW = 1.25
+# Times that each finalist is measured anew, one after the other, and timings of each.
 ROUNDS = 3
+FINAL_REPEATS = 3
 # Arguments that a candidate is checked with before it counts as the best.
 CHECK_SEEDS = 3
 
@@ -84,7 +88,8 @@ class TaskRun:
             return Trial(candidate, Outcome(None, str(error)))
         self.libraries[candidate.key] = library
         ready = time.monotonic()
-        outcome = self._measured(candidate.tile, library, job, self.best)
+        care = Care(REPEATS, self.best * SLOW, self.best)
+        outcome = self._measured(candidate.tile, library, job, care)
         self.best = min(self.best, outcome.seconds or inf)
         outcome = replace(
             outcome,
@@ -132,8 +137,8 @@ class TaskRun:
         for turn in range(ROUNDS):
             for trial in finalists:
                 # The first time it is checked with all seeds.
-                below = None if turn == 0 else 0.0
-                outcome = self._measured(trial.tile, libraries[trial.key], self.job, below)
+                care = Care(FINAL_REPEATS, None, None if turn == 0 else 0.0)
+                outcome = self._measured(trial.tile, libraries[trial.key], self.job, care)
                 taken[trial.key] += [outcome.seconds] if outcome.seconds is not None else []
                 told()
         again = [
@@ -153,14 +158,12 @@ class TaskRun:
                 raise WorkFailedError(f"{self.task.name}: {error}") from error
         return self.libraries[trial.key]
 
-    def _measured(
-        self, tile: TileFields, library: Library, job: Job, below: float | None
-    ) -> Outcome:
+    def _measured(self, tile: TileFields, library: Library, job: Job, care: Care) -> Outcome:
         extra: dict[str, Any] = {"task": self.task.workload, "tile": tile}
 
         def work(device: Device) -> float:
             with self.bench.alone(job.threads):
-                return device.seconds(job, library.path, below, extra)
+                return device.seconds(job, library.path, care, extra)
 
         try:
             seconds, device = self.bench.pool.run(work)
