@@ -10,8 +10,8 @@
 `prepare` runs the unscheduled kernel on the arguments of each seed, unless its outputs are there
 from an earlier process. `measure` checks what `load` loaded on the arguments of the first seed and
 times it: once, and for `repeats` times where that is not above `slow_above`. Where the mean time is
-below `thorough_below` it is checked on the arguments of all other seeds. A kernel may crash or never
-end: then the other side starts another process.
+below `thorough_below` it is checked on the arguments of all other seeds. A kernel may crash or
+never end: then the other side starts another process.
 """
 
 import gc

@@ -3,10 +3,9 @@
 The pointwise operators of ShuffleNet 1.0x g=3, by this project's loop and by MetaSchedule's own:
 the same unscheduled programs, the same schedules with sampled tiles, the same number of timed
 repetitions. MetaSchedule gets a build function that imports nothing it does not need and a builder
-for each core; it checks no output. It runs as it does by default, evolution led by XGBoost, and with
-its cheapest search, which draws at random and learns nothing.
-All count candidates with a time, from the first line of the loop to the last; importing TVM and
-making the networks is in neither.
+for each core; it checks no output. It runs as it does by default, evolution led by XGBoost, and
+with its cheapest search, which draws at random and learns nothing. All count candidates with a
+time, from the first line of the loop to the last; importing TVM and making the networks is in none.
 """
 
 import dataclasses
