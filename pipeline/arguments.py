@@ -66,7 +66,13 @@ TraceFile = Annotated[
 ResultFiles = Annotated[
     list[Path], typer.Argument(metavar="RESULT.json", help="Of bench or profile, --json.")
 ]
-ReportFile = Annotated[Path, typer.Option("--out", metavar="report.html", help="The page to make.")]
+ReportFile = Annotated[
+    Path | None, typer.Option("--out", metavar="report.html", help="The page to make.")
+]
+ReadmeFile = Annotated[
+    Path | None,
+    typer.Option("--readme", metavar="FILE", help="Put tables between its <!-- results --> marks."),
+]
 FiguresFolder = Annotated[
     Path | None, typer.Option("--figures", metavar="DIR", help="Each figure as SVG and PNG, too.")
 ]

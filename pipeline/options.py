@@ -105,6 +105,19 @@ def require_package(name: str, extra: str) -> None:
         )
 
 
+def require_report(out: Path | None, readme: Path | None) -> None:
+    """RequestError if nothing is to be made."""
+    if out is None and readme is None:
+        raise RequestError("say where the report goes: --out report.html, or --readme README.md")
+
+
+def single_file(files: Sequence[Path]) -> Path:
+    """The only one of these."""
+    if len(files) > 1:
+        raise RequestError("--readme shows one result file; give one of bench")
+    return files[0]
+
+
 def require_figures(markdown: Path | None, figures: Path | None) -> None:
     """RequestError if Markdown would link to figures that are not made."""
     if markdown is not None and figures is None:

@@ -52,6 +52,7 @@ MOVED = ("edge_bytes", "register_bytes", "dram_bytes")
 RATIO_HEADINGS = ("pair", "threads", "engine", "multiply-adds", "time", "time / multiply-adds")
 TEXT_COLUMNS = {
     "model",
+    "input",
     "engine",
     "verdict",
     "pair",
