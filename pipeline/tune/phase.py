@@ -6,8 +6,7 @@
 
 A round goes to the task with the largest `calls x best time / candidates so far`: so trials are
 dealt out as the network's time is, and a task that improves no more gets none. When no task has a
-proposal left, the last rounds are looked at too. A task may begin with what was found for another,
-but its hand tile is measured whatever the limit and the time.
+proposal left, the last rounds are looked at too.
 """
 
 import time
@@ -49,7 +48,10 @@ class Phase:
     _open: Counter[int] = field(default_factory=Counter)
 
     def run(self, pending: Sequence[Candidate]) -> None:
-        """Measure what is pending from an earlier run, then rounds until the limit or the end."""
+        """Measure what is pending from an earlier run, and then rounds until the limit or the end.
+
+        Time may be over before that, but not before every task's hand tile was measured.
+        """
         by_key = {run.key: run for run in self.runs}
         for candidate in pending:
             self._submit(by_key[candidate.task], candidate)
@@ -75,36 +77,25 @@ class Phase:
         self._open = +self._open
 
     def _late(self) -> bool:
-        return self.over() and all(run.search.has_hand for run in self.runs)
+        return self.over() and all(run.search.trials for run in self.runs)
 
     def _begin(self) -> bool:
         """Propose a round; False if there is nothing more to measure."""
-        begun, seen, spare = time.monotonic(), self.next_round - 1, self._spare()
-        run = self._next(seen, spare)
+        begun, seen = time.monotonic(), self.next_round - 1
+        run = self._next(seen)
         if run is None and not self._open:
             seen = self.next_round
-            run = self._next(seen, spare)
+            run = self._next(seen)
         if run is None:
             return False
-        proposals = self._proposals(run, seen, spare)
+        left = self.limit - sum(len(one.search.proposed) for one in self.runs)
+        ranking = self._ranking(run, seen) if run.search.learns else None
+        proposals = run.search.batch(int(min(left, BATCH)), run.search.before(seen), ranking)
         self.searching += time.monotonic() - begun
         for candidate in self.propose(run, proposals, self.next_round):
             self._submit(run, candidate)
         self.next_round += 1
         return True
-
-    def _proposals(self, run: TaskRun, seen: int, spare: float) -> list[Proposal]:
-        if spare <= 0:
-            return [(run.search.hand_tile, "hand")]
-        ranking = self._ranking(run, seen) if run.search.learns else None
-        return run.search.batch(int(min(spare, BATCH)), run.search.before(seen), ranking)
-
-    def _spare(self) -> float:
-        """How many candidates may be proposed besides the hand tiles that are still to come."""
-        if self.over():
-            return 0
-        taken = sum(len(run.search.proposed) for run in self.runs)
-        return self.limit - taken - sum(run.search.lacks_hand for run in self.runs)
 
     def _submit(self, run: TaskRun, candidate: Candidate) -> None:
         run.search.expect(candidate)
@@ -112,11 +103,11 @@ class Phase:
         building = run.build(candidate)
         self._going[self.executor.submit(run.attempt, candidate, building)] = run
 
-    def _next(self, seen: int, spare: float) -> TaskRun | None:
+    def _next(self, seen: int) -> TaskRun | None:
         """The task that the next round is for, by what rounds before `seen` have told."""
-        if spare <= 0:
-            return next((run for run in self.runs if run.search.lacks_hand), None)
         proposed = {run.key: len(run.search.proposed) for run in self.runs}
+        if sum(proposed.values()) >= self.limit:
+            return None
         fresh = [run for run in self.runs if not proposed[run.key]]
         if fresh:
             return fresh[0]

@@ -52,7 +52,7 @@ class Search(ABC):
 
     @abstractmethod
     def batch(self, limit: int, known: Sequence[Trial], ranking: Ranking | None) -> list[Proposal]:
-        """The next proposals, from what is known: at most `limit`, first one alone."""
+        """The next proposals, from what is known: at most `limit`, first the hand tile alone."""
 
     @property
     def valid(self) -> list[Trial]:
@@ -70,16 +70,6 @@ class Search(ABC):
         """The hand tile, if it was measured and is right."""
         trial = self.trials.get(canonical(self.hand_tile))
         return None if trial is None or trial.seconds is None else trial
-
-    @property
-    def lacks_hand(self) -> bool:
-        """Whether the hand tile is still to be proposed."""
-        return canonical(self.hand_tile) not in self.proposed
-
-    @property
-    def has_hand(self) -> bool:
-        """Whether the hand tile was measured."""
-        return canonical(self.hand_tile) in self.trials
 
     def expect(self, candidate: Candidate) -> None:
         """A candidate was proposed."""

@@ -1,8 +1,7 @@
 """The order in which the tiles of one operator are measured.
 
-The best tile of an earlier record or of a similar task comes first, then the hand tile, then other
-such tiles, then what the cost model finds fastest, with one in four at random. No candidate is
-proposed twice.
+The hand tile comes first, then those of earlier records and of similar tasks, then what the cost
+model finds fastest, with one in four at random. No candidate is proposed twice.
 """
 
 import random
@@ -33,7 +32,7 @@ class StageSearch(Search):
         rest: list[Proposal] = [(tile, "random") for tile in space.tiles]
         random.Random(seed).shuffle(rest)
         self._order: dict[str, Proposal] = {}
-        for tile, origin in [*first[:1], (space.hand, "hand"), *first[1:], *rest]:
+        for tile, origin in [(space.hand, "hand"), *first, *rest]:
             self._order.setdefault(canonical(tile), (tile, origin))
         self._first = 1 + len(first)
 

@@ -97,7 +97,7 @@ def test_a_search_with_a_cost_model_repeats_nothing_and_finds_the_best(
             seconds = 1e-3 / (tile["columns"] * tile["vectors"])
             search.add(Trial(Candidate(len(proposed), turn, "t", tile, origin), Outcome(seconds)))
             proposed.append((tile, origin))
-    assert [origin for _, origin in proposed[:2]] == ["similar", "hand"]
+    assert [origin for _, origin in proposed[:2]] == ["hand", "similar"]
     assert {"model", "random"} <= {origin for _, origin in proposed}
     assert len({tuple(tile.items()) for tile, _ in proposed}) == len(proposed) == 24 > BATCH
     assert search.valid[0].tile["columns"] * search.valid[0].tile["vectors"] == best

@@ -72,21 +72,6 @@ def test_an_interrupted_run_leaves_records_and_the_next_one_goes_on(
     assert records.kernel(layer.kernels[0]) is not None
 
 
-@pytest.mark.parametrize("trials", [1, 2])
-def test_what_another_layer_taught_comes_first_and_the_hand_tile_always(
-    target: Target, tmp_path: Path, trials: int
-) -> None:
-    layers = [pointwise(target, groups, (5, 20), (4, 5)) for groups in (1, 2, 3)]
-    tune([lowered(layers[0])], target, tmp_path, options(6))
-    tune([lowered(*layers[1:])], target, tmp_path, options(trials))
-    origins: dict[str, list[str]] = {}
-    for trial in history(tmp_path, target).trials:
-        if "vectors" in trial.tile:
-            origins.setdefault(trial.candidate.task, []).append(trial.candidate.origin)
-    _, *others = origins.values()
-    assert others == [["hand"] if trials == 1 else ["similar", "hand"]] * 2
-
-
 def test_a_finished_run_is_not_repeated_and_a_larger_one_goes_on(
     layer: Lowered, target: Target, tmp_path: Path
 ) -> None:
