@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import typer
 
+from pipeline.commands.accuracy import accuracy
 from pipeline.commands.bench import bench
 from pipeline.commands.compare import compare
 from pipeline.commands.compile import compile_
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bench": bench,
     "profile": profile,
     "verify": verify,
+    "accuracy": accuracy,
     "report": report,
     "compare": compare,
 }

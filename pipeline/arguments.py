@@ -12,6 +12,9 @@ Models = Annotated[list[str], typer.Argument(metavar="MODEL", help="Names, as of
 Subjects = Annotated[
     list[str], typer.Argument(metavar="MODEL_OR_BUNDLE", help="Names, or folders of compile.")
 ]
+Subject = Annotated[
+    str, typer.Argument(metavar="MODEL_OR_BUNDLE", help="A name, or a folder of compile.")
+]
 BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="What compile made.")]
 TargetName = Annotated[str, typer.Option("--target", metavar="T", help="What to compile for.")]
 System = Annotated[
@@ -78,6 +81,16 @@ FiguresFolder = Annotated[
 ]
 MarkdownFile = Annotated[
     Path | None, typer.Option("--markdown", metavar="FILE", help="Tables and links to --figures.")
+]
+ImageData = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="A folder of images for each class.")
+]
+ImageCount = Annotated[
+    int | None, typer.Option("--images", metavar="N", help="So many of them, evenly spread.")
+]
+ThreadCount = Annotated[int, typer.Option("--threads", metavar="N", help="Of the compiled one.")]
+AccuracyJson = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the scores there.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For a program.")]
 Trials = Annotated[int | None, typer.Option(metavar="N", help="Candidates of a task, at most.")]

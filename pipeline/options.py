@@ -74,6 +74,13 @@ def trials(value: int | None) -> int | None:
     return value
 
 
+def image_count(value: int | None) -> int | None:
+    """Images to score a network on."""
+    if value is not None and value < 1:
+        raise RequestError(f"{value} images say nothing; ask for 1 or more")
+    return value
+
+
 def duration(text: str | None) -> float | None:
     """Seconds from "90s", "20m" or "2h"."""
     if text is None:

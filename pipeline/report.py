@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from pipeline.accuracy.score import AccuracyFile, Share
 from pipeline.compare import Comparison
 from pipeline.engines.registry import OURS
 from pipeline.profiling.records import Profile
@@ -49,6 +50,7 @@ MEMORY_HEADINGS = (
     "estimate mJ",
 )
 MOVED = ("edge_bytes", "register_bytes", "dram_bytes")
+ACCURACY_HEADINGS = ("engine", "top-1", "95 % interval", "top-5", "95 % interval")
 RATIO_HEADINGS = ("pair", "threads", "engine", "multiply-adds", "time", "time / multiply-adds")
 TEXT_COLUMNS = {
     "model",
@@ -113,6 +115,16 @@ def memory_rows(profiles: Sequence[Profile]) -> Rows:
     return Rows("Memory and energy", MEMORY_HEADINGS, cells)
 
 
+def accuracy_rows(scored: AccuracyFile) -> Rows:
+    """A row for each engine."""
+    cells: list[tuple[str, ...]] = [
+        (score.engine, *_share_cells(score.top1), *_share_cells(score.top5))
+        for score in scored.scores
+    ]
+    title = f"{scored.model}, {scored.images} images of {scored.classes} classes"
+    return Rows(title, ACCURACY_HEADINGS, cells)
+
+
 def rich_table(rows: Rows) -> Table:
     """For the terminal."""
     table = Table(title=rows.title)
@@ -155,6 +167,10 @@ def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
         f"{sources.tuned}/{sources.hand}/{sources.default}" if sources else "",
         str(result.verdict),
     )
+
+
+def _share_cells(share: Share) -> tuple[str, str]:
+    return f"{share.share:.2%}", f"{share.low:.1%} to {share.high:.1%}"
 
 
 def _memory_cells(one: Profile) -> tuple[str, ...]:

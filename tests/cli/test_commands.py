@@ -20,7 +20,7 @@ from pipeline.results import read_results
 
 ROOT = Path(pipeline.__file__).parent.parent
 COMMANDS = ["models", "targets", "doctor", "tune", "compile", "bench", "verify"]
-COMMANDS += ["profile", "compare", "report"]
+COMMANDS += ["profile", "compare", "report", "accuracy"]
 # A second is promised; a shared machine may take twice that.
 HELP_SECONDS = 2.0
 
