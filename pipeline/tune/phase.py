@@ -111,6 +111,8 @@ class Phase:
         fresh = [run for run in self.runs if not proposed[run.key]]
         if fresh:
             return fresh[0]
+        if self.over():
+            return None
         known = {run.key: run.search.before(seen) for run in self.runs}
         left = [run for run in self.runs if not run.search.is_over(known[run.key])]
 
