@@ -50,7 +50,7 @@ def accuracy(
     weights = recipe.weights
     return AccuracyFile(
         model=model.name,
-        data=data.folder.name,
+        data=data.folder.resolve().name,
         images=len(images),
         classes=len(data.classes),
         weights=weights.name if weights else None,

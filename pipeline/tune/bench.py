@@ -11,7 +11,7 @@ from pipeline.targets import Target
 from pipeline.tune.devices import Deadlines, Device, DevicePool
 from pipeline.tune.workshop import Workshop
 
-# A build takes about three times as long as a measurement.
+# A build takes about twice as long as a measurement, so one builder beside it would be too few.
 FEW_CORES = 2
 
 

@@ -17,7 +17,7 @@ never end: then the other side starts another process.
 import gc
 import statistics
 from collections.abc import Callable
-from math import inf, prod
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +82,13 @@ class Worker:
 
     def measure(self, request: dict[str, Any]) -> dict[str, Any]:
         """Check and time the library at each number of threads."""
-        seconds = [self._looked(threads, request) for threads in request["threads"]]
-        above = request["slow_above"]
-        if above is None or mean(seconds) <= above:
-            seconds = [self._timed(threads, request) for threads in request["threads"]]
-        below = request["thorough_below"]
+        for threads in request["threads"]:
+            self._configure(threads)
+            self._checked(0)
+        above, below = request["slow_above"], request["thorough_below"]
+        seconds = self._times(request, request["repeats"] if above is None else 1)
+        if above is not None and mean(seconds) <= above:
+            seconds = self._times(request, request["repeats"])
         if below is None or mean(seconds) < below:
             for seed in range(1, len(self.inputs)):
                 self._checked(seed)
@@ -97,15 +99,13 @@ class Worker:
         self.place.function("runtime.config_threadpool")
         return {}
 
-    def _looked(self, threads: int, request: dict[str, Any]) -> float:
-        """A first impression of the time, of a library that is right."""
-        self._configure(threads)
-        self._checked(0)
-        return inf if request["slow_above"] is None else self.timed(request, 1)
-
-    def _timed(self, threads: int, request: dict[str, Any]) -> float:
-        self._configure(threads)
-        return self.timed(request, request["repeats"])
+    def _times(self, request: dict[str, Any], repeats: int) -> list[float]:
+        """The time with each number of threads."""
+        seconds = []
+        for threads in request["threads"]:
+            self._configure(threads)
+            seconds.append(self.timed(request, repeats))
+        return seconds
 
     def _configure(self, threads: int) -> None:
         self.place.function("runtime.config_threadpool")(FASTEST_CORES, threads)

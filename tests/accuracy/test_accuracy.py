@@ -75,6 +75,13 @@ def test_the_middle_of_an_image_is_cut_out_and_normalised(tmp_path, width, heigh
     assert (np.diff(back[0].mean(axis=1)) >= -1e-6).all()
 
 
+def test_colours_keep_their_planes(tmp_path):
+    Image.new("RGB", (80, 80), (255, 102, 0)).save(tmp_path / "a.png")
+    image = pixels(tmp_path / "a.png", 64, 64)
+    # (colour / 255 - mean) / deviation of red, green and blue, worked out by hand.
+    np.testing.assert_allclose(image[:, 5, 7], [2.2489, -0.25, -1.8044], atol=1e-4)
+
+
 def test_images_are_taken_evenly_from_all_classes(digits):
     images = read_image_folder(digits[1]).images
     assert spread(images, None) == images == spread(images, 10**6)

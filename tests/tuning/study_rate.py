@@ -1,11 +1,13 @@
 """Candidates built and measured a minute, on a quiet machine: python -m tests.tuning.study_rate.
 
 The pointwise operators of ShuffleNet 1.0x g=3, by this project's loop and by MetaSchedule's own:
-the same unscheduled programs, the same schedules with sampled tiles, the same number of timed
-repetitions. MetaSchedule gets a build function that imports nothing it does not need and a builder
-for each core; it checks no output. It runs as it does by default, evolution led by XGBoost, and
-with its cheapest search, which draws at random and learns nothing. All count candidates with a
-time, from the first line of the loop to the last; importing TVM and making the networks is in none.
+the same unscheduled programs, the same schedules with sampled tiles. MetaSchedule gets a build
+function that imports nothing it does not need and a builder for each core; it checks no output, and
+times each candidate as often as we do one that is not far above the best. It runs with its default
+strategy and cost model, but without mutators, so evolution only draws and ranks; and with its
+cheapest search, which draws at random and learns nothing, and which is the harder to beat. All
+count candidates with a time, from the first line of the loop to the last; importing TVM and making
+the networks is in none.
 """
 
 import dataclasses
@@ -37,7 +39,7 @@ from schedules.cpu.operators import operator
 MODEL = "shufflenet-1.0x-g3"
 TRIALS = 16
 SEED = 7
-# Search strategies of MetaSchedule with a cost model each: its default, and the cheapest.
+# Search strategies of MetaSchedule with a cost model each: the default ones, and the cheapest.
 MODES = (("evolutionary", "xgb"), ("replay-trace", "random"))
 
 

@@ -98,6 +98,7 @@ def test_a_budget_of_time_measures_each_hand_tile_and_keeps_other_records(
     records = read_records(tmp_path, target.family)
     assert records.outdated == (record,)
     assert records.stage(layer.kernels[0].stages[0].work) is not None
+    assert not history(tmp_path, target).pending
 
 
 def test_a_budget_of_time_goes_on(layer: Lowered, target: Target, tmp_path: Path) -> None:
