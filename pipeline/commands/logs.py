@@ -74,7 +74,7 @@ def export(family: Family, out: OutFolder = None, folder: Folder = None) -> None
     \b
     shufflenet-tvm logs export x86_64-avx2-16fma --out elsewhere
     """
-    from pipeline.tune.logs import export_records
+    from pipeline.tune.moves import export_records
 
     where = folder or options.default_logs()
     count = export_records(where, family, out or where)
@@ -89,7 +89,7 @@ def import_(files: Files, family: For = None, folder: Folder = None) -> None:
     shufflenet-tvm logs import from-a-colleague/x86_64-avx2-16fma.jsonl
     shufflenet-tvm logs import aarch64-cortex-a76-8fma.jsonl --family aarch64-cortex-a78-8fma
     """
-    from pipeline.tune.logs import import_records
+    from pipeline.tune.moves import import_records
 
     for name, count in import_records(folder or options.default_logs(), files, family).items():
         print(f"{count} starting points for {name}; they count once measured: tune again")
@@ -102,7 +102,7 @@ def merge(files: Files, folder: Folder = None) -> None:
     \b
     shufflenet-tvm logs merge elsewhere/x86_64-avx2-16fma.journal.sqlite
     """
-    from pipeline.tune.logs import merge_journals
+    from pipeline.tune.moves import merge_journals
 
     for name, count in merge_journals(folder or options.default_logs(), files).items():
         print(f"{count} starting points for {name}; they count once measured: tune again")
@@ -116,7 +116,7 @@ def prune(family: Family, failures: Failures = False, folder: Folder = None) -> 
     shufflenet-tvm logs prune x86_64-avx2-16fma
     shufflenet-tvm logs prune x86_64-avx2-16fma --failures
     """
-    from pipeline.tune.logs import prune as remove
+    from pipeline.tune.moves import prune as remove
 
     count = remove(folder or options.default_logs(), family, failures)
     print(f"{count} candidates of {family} removed")

@@ -44,6 +44,7 @@ def run_tracker(host: str, port: int, say: Say) -> None:
     say(f"tracker at {host}:{port}; it ends with Ctrl-C")
     try:
         while tracker.proc.is_alive():
+            # TVM keeps the tracker in a process that only it may wait for.
             time.sleep(CHECK_SECONDS)
     finally:
         tracker.proc.kill()
@@ -59,10 +60,12 @@ def run_server(place: Place, say: Say) -> None:
     say(f"server {place.key} at {place.host}:{place.port}, registered at {place.tracker}")
     try:
         while True:
+            # A server tells nobody that it crashed; somebody has to look.
             time.sleep(CHECK_SECONDS)
             if not server.proc.is_alive():
                 say("a session crashed; starting again")
                 server.proc.kill()
+                # The system frees the port a moment after the process is gone.
                 time.sleep(RESTART_SECONDS)
                 server = _started(place)
     finally:

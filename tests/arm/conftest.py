@@ -41,6 +41,7 @@ def device(request: pytest.FixtureRequest) -> Device:
         message = f"no emulated device: {missing()}"
         if request.config.getoption("--require-device"):
             pytest.fail(message)
+        # The emulator is a package of the system that a user's machine may lack; CI requires it.
         pytest.skip(message)
     return make()
 
@@ -96,6 +97,7 @@ def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
                 return
         except RequestError:
             pass
+        # What is waited for is another process, which sends no word when it listens.
         time.sleep(0.3)
     pytest.fail(f"nothing answers after {START_SECONDS} s")
 

@@ -104,6 +104,7 @@ def comes_back(address):
         try:
             return examine(address, target_named("cortex-a53")).facts.emulated
         except (RequestError, WorkFailedError):
+            # The server starts its next session in its own time.
             time.sleep(1)
     return False
 

@@ -34,6 +34,7 @@ def test_a_run_with_many_deaths_ends_like_an_undisturbed_one(tmp_path: Path) -> 
         logs, starts, kept = tmp_path / "killed", 0, 0
         tuner = begin(logs, device)
         for number in range(KILLS):
+            # The moment of the kill is what is tested: any, drawn from a seed.
             time.sleep(moments.uniform(SHORTEST, LONGEST))
             if tuner.poll() is not None:
                 status, _, err = finish(tuner)

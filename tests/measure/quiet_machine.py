@@ -68,6 +68,7 @@ def main() -> int:
         for run in range(RUNS):
             steps.say(f"run {run + 1} of {RUNS}", run / RUNS, (RUNS - run) * PAUSE_SECONDS)
             medians.append(statistics.median(s for r in taken(ours, images, plan) for s in r))
+            # The question is what minutes between two runs change.
             time.sleep(PAUSE_SECONDS if run + 1 < RUNS else 0)
     spread = max(medians) / min(medians) - 1
     print(f"against itself: no difference in {same} of {asked.pairs}")

@@ -24,15 +24,8 @@ from pipeline.targets import Target, names, target_named
 from pipeline.tile_fields import TileFields, stage_fields
 from pipeline.tune.entries import Trial
 from pipeline.tune.journal import Journal, journal_path
-from pipeline.tune.logs import (
-    export_records,
-    import_records,
-    list_logs,
-    merge_journals,
-    prune,
-    show_candidates,
-    show_tasks,
-)
+from pipeline.tune.logs import list_logs, show_candidates, show_tasks
+from pipeline.tune.moves import export_records, import_records, merge_journals, prune
 from pipeline.tune.status import describe_runs
 from pipeline.tuning import tune
 from schedules.cpu.operators import operator

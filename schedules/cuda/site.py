@@ -1,0 +1,42 @@
+"""What every step of a chain is written with."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from schedules.cuda.block import Block
+from schedules.cuda.chain import Chain, Tile
+from schedules.cuda.patch import Line, Square
+from schedules.program import Tensors
+
+Patch = Line | Square
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a chain is written: its block, the patch that the block covers, and all tensors."""
+
+    chain: Chain
+    tile: Tile
+    block: Block
+    patch: Patch
+    tensors: Tensors
+
+    @property
+    def slice(self) -> Any:
+        """The group of the projection."""
+        return self.block.slice // self.tile.parts if self.tile.parts > 1 else self.block.slice
+
+    @property
+    def part(self) -> Any:
+        """The part of the group's outputs."""
+        return self.block.slice % self.tile.parts if self.tile.parts > 1 else 0
+
+    def role(self, name: str) -> dict[str, Any]:
+        """The constants of a step."""
+        prefix = f"{name}_"
+        found = {key: self.tensors[key] for key in self.tensors if key.startswith(prefix)}
+        return {key.removeprefix(prefix): value for key, value in found.items()}
+
+    def pixel(self, index: Any) -> Any:
+        """A pixel of the block."""
+        return self.patch.pixel(self.block.tile, index)
