@@ -16,12 +16,17 @@ Subject = Annotated[
     str, typer.Argument(metavar="MODEL_OR_BUNDLE", help="A name, or a folder of compile.")
 ]
 BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="What compile made.")]
-TargetName = Annotated[str, typer.Option("--target", metavar="T", help="What to compile for.")]
+TargetName = Annotated[
+    str, typer.Option("--target", metavar="T", help="What to compile for; of GPUs also A,B.")
+]
 System = Annotated[
     str, typer.Option("--os", metavar="OS", help="What runs on it: linux or android.")
 ]
 Linker = Annotated[
     Path | None, typer.Option(metavar="CC", help="A C compiler to link with, as of an NDK.")
+]
+CudaCompiler = Annotated[
+    str, typer.Option("--cuda-compiler", metavar="C", help="Of GPU code: auto, nvcc or nvrtc.")
 ]
 Device = Annotated[
     str, typer.Option(metavar="D", help="Where to run: local, or rpc://HOST:PORT/KEY.")

@@ -88,14 +88,19 @@ def lower(model: Model, target: Target, dump: Path | None = None) -> Lowered:
     """
     if target.dtype != "float32":
         raise RequestError(f"{target.dtype} is not served by the schedules; use float32")
-    module = import_model(model.module, model.example)
-    _dump(dump, "1-imported", module)
-    simplify = [FoldBatchNorm(), FuseChannelShuffle(), SinkChannelShuffle()]
-    module = tvm.transform.Sequential(simplify)(module)
-    _dump(dump, "2-simplified", module)
-    network = update_in_place(read_operators(module))
+    network = read_network(model, dump)
     layout = lay_out(network, target.machine)
     return Lowered(network, layout, tuple(group_stages(layout.stages, network.result)))
+
+
+def read_network(model: Model, dump: Path | None = None) -> Network:
+    """The operators of a model, whatever they will run on."""
+    module = import_model(model.module, model.example)
+    dump_module(dump, "1-imported", module)
+    simplify = [FoldBatchNorm(), FuseChannelShuffle(), SinkChannelShuffle()]
+    module = tvm.transform.Sequential(simplify)(module)
+    dump_module(dump, "2-simplified", module)
+    return update_in_place(read_operators(module))
 
 
 def build(model: Model, target: Target, records: Records, dump: Path | None = None) -> Built:
@@ -106,7 +111,7 @@ def build(model: Model, target: Target, records: Records, dump: Path | None = No
     functions = {kernel: (names[kernel], apply(kernel, served[kernel].tile)) for kernel in served}
     constants = lowered.layout.constants
     module = emit_calls(lowered.network, list(lowered.calls), constants, functions)
-    _dump(dump, "3-scheduled", module)
+    dump_module(dump, "3-scheduled", module)
     with compiling():
         executable = relax.build(module, target.tvm)
     return Built(executable, lowered, served, names)
@@ -148,7 +153,8 @@ def kernel_name(kernel: Kernel, number: int) -> str:
     return f"kernel{number}_{'_'.join(operators)}"
 
 
-def _dump(folder: Path | None, phase: str, module: IRModule) -> None:
+def dump_module(folder: Path | None, phase: str, module: IRModule) -> None:
+    """Write a module where the modules of all phases are wanted."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{phase}.py").write_text(module.script())

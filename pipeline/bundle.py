@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from pipeline.check import Agreement, Array, compare, require_agreement
 from pipeline.devices.address import parse_device
 from pipeline.engines.process import EngineProcess
-from pipeline.engines.registry import OURS, REMOTE
+from pipeline.engines.registry import OURS, OURS_CUDA, REMOTE
 from pipeline.errors import RequestError
 from pipeline.manifest import CHECK, LIBRARY, Manifest, file_digest, read_manifest, way_out
 from pipeline.processor import require_machine
@@ -58,8 +58,16 @@ def verify(bundle: Bundle, device: str = "local") -> Verification:
     """Run the stored example and compare; WorkFailedError if the output is wrong."""
     address, target, kind = parse_device(device), bundle.manifest.target, OURS
     source = {"bundle": str(bundle.folder.resolve())}
+    if target.gpu is not None and address is not None:
+        raise RequestError("a bundle for a GPU is verified beside it: run verify there")
     if address is None:
         require_machine(target.architecture, target.features)
+        if target.gpu is not None:
+            # The runtime takes seconds to import.
+            from pipeline.gpu.local import require_gpu_for
+
+            require_gpu_for(target.gpu.architectures, "verify")
+            kind = OURS_CUDA
     else:
         # The compiler that the probe needs takes seconds to import.
         from pipeline.devices.remote import require_device

@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.build import build
 from pipeline.bundle import Bundle
 from pipeline.coverage import require_tuned
+from pipeline.errors import RequestError
 from pipeline.export import export
 from pipeline.folders import check_place
 from pipeline.linker import linker_for
@@ -13,7 +14,7 @@ from pipeline.measure import Progress
 from pipeline.models import InputSpec, Model, load
 from pipeline.provenance import describe_kernels, describe_weights
 from pipeline.records import read_records
-from pipeline.targets import target_named
+from pipeline.targets import gpu_target, is_gpu, target_named
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Recipe:
     """What a bundle is made of: the model, its weights, the target, and the folder of records.
 
     `linker` is a C compiler to link with, where it should not be the one that is found; `strict`
-    refuses kernels that are not tuned.
+    refuses kernels that are not tuned; `cuda_compiler` is what makes code for GPUs.
     """
 
     model: str
@@ -33,6 +34,7 @@ class Recipe:
     system: str = "linux"
     linker: Path | None = None
     strict: bool = False
+    cuda_compiler: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def compile_bundle(
 ) -> Compiled:
     """Make the bundle at `folder`; what is wrong with the request is found before it is built."""
     check_place(folder)
+    if is_gpu(recipe.target):
+        return _compile_gpu(recipe, folder, dump, progress)
     target = target_named(recipe.target, recipe.system)
     linker = linker_for(target, recipe.linker)
     records = read_records(recipe.logs, target.family)
@@ -66,3 +70,27 @@ def compile_bundle(
     progress(f"{recipe.model}: linking and checking")
     weights = describe_weights(recipe.weights, recipe.seed)
     return Compiled(export(built, model, target, folder, weights, linker), model)
+
+
+def _compile_gpu(recipe: Recipe, folder: Path, dump: Path | None, progress: Progress) -> Compiled:
+    """The same for GPUs."""
+    # What only GPUs need is imported for them only.
+    from pipeline.gpu.build import build_gpu
+    from pipeline.gpu.compilers import compiler_named
+    from pipeline.gpu.export import export_gpu
+
+    target, compiler = gpu_target(recipe.target), compiler_named(recipe.cuda_compiler)
+    compiler.require(target.architectures)
+    if recipe.system != "linux":
+        raise RequestError(f"GPUs are served under Linux, not {recipe.system}")
+    linker = linker_for(target.host, recipe.linker)
+    progress(f"{recipe.model}: loading")
+    model = load(recipe.model, recipe.spec, recipe.weights, recipe.seed)
+    progress(f"{recipe.model}: compiling for {target.name} with {compiler.label}")
+    built = build_gpu(model, target, compiler, dump)
+    progress(f"{recipe.model}: linking")
+    weights = describe_weights(recipe.weights, recipe.seed)
+    bundle = export_gpu(built, model, target, folder, weights, linker)
+    if recipe.strict:
+        require_tuned(bundle.manifest.kernels, recipe.model, recipe.target)
+    return Compiled(bundle, model)

@@ -25,9 +25,16 @@ class TensorSpec(Record):
     dtype: str
 
 
+class GpuSpec(Record):
+    """The GPUs that a bundle has code for: compute capabilities times ten, and who compiled it."""
+
+    architectures: tuple[int, ...]
+    compiler: str
+
+
 class TargetSpec(Record):
     """What the code was compiled for; `features` are those of /proc/cpuinfo that it may use,
-    and `cores` the ARM cores by name that have them."""
+    and `cores` the ARM cores by name that have them. Beside a GPU they are those of the host."""
 
     name: str
     triple: str
@@ -36,6 +43,7 @@ class TargetSpec(Record):
     features: list[str]
     cores: tuple[str, ...] = ()
     dtype: str = "float32"
+    gpu: GpuSpec | None = None
 
 
 class WeightsSpec(Record):
@@ -49,17 +57,19 @@ class WeightsSpec(Record):
 class KernelEntry(Record):
     """A function of the library: how often an inference calls it, and the tile it was given.
 
-    `seconds` are the recorded time of a call; `refused` says why a record was not used.
+    `seconds` are the recorded time of a call; `refused` says why a record was not used. Strips are
+    of CPUs only; `resources` are what the function takes of each GPU.
     """
 
     function: str
     calls: int
     source: Literal["tuned", "hand", "default"]
-    strip_rows: int
-    merged: bool
+    strip_rows: int = 0
+    merged: bool = False
     stages: list[dict[str, Any]]
     seconds: float | None = None
     refused: str | None = None
+    resources: tuple[dict[str, int], ...] = ()
 
 
 class Manifest(Record):

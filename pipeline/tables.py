@@ -10,8 +10,10 @@ from pipeline.doctor import Finding
 from pipeline.manifest import Manifest
 from pipeline.models import names as model_names
 from pipeline.models.paper import FIGURES
-from pipeline.targets import Target, target_named
+from pipeline.targets import Target, is_gpu, target_named
 from pipeline.targets import names as target_names
+from pipeline.targets.gpu import GPUS, LOCAL, GpuTarget, host_of
+from schedules.gpu import Gpu
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:
@@ -37,7 +39,10 @@ def describe_models() -> list[dict[str, Any]]:
 
 def describe_targets() -> list[dict[str, Any]]:
     """Every target with what is known of it, and the file of its tuning records."""
-    return [_describe_target(target_named(name)) for name in target_names()]
+    cpus = [_describe_target(target_named(name)) for name in target_names() if not is_gpu(name)]
+    empty: dict[str, Any] = dict.fromkeys(cpus[0])
+    own = {"target": LOCAL, "cpu": "the GPU of this machine"}
+    return [*cpus, {**empty, **own}, *({**empty, **_describe_gpu(gpu)} for gpu in GPUS.values())]
 
 
 def _describe_target(target: Target) -> dict[str, Any]:
@@ -51,6 +56,21 @@ def _describe_target(target: Target) -> dict[str, Any]:
         "l1_kb": machine.l1_bytes // 1024,
         "l2_kb": machine.l2_bytes // 1024,
         "float16": "yes" if target.has_half else "no",
+        "records": target.family,
+    }
+
+
+def _describe_gpu(gpu: Gpu) -> dict[str, Any]:
+    target = GpuTarget(gpu, host_of(gpu))
+    return {
+        "target": gpu.name,
+        "triple": target.host.triple,
+        "cpu": f"sm_{gpu.architecture}",
+        "vector": f"{gpu.multiprocessors} x {gpu.lanes} lanes",
+        "fma_per_cycle": gpu.multiprocessors * gpu.lanes,
+        "l1_kb": gpu.shared_bytes // 1024,
+        "l2_kb": gpu.l2_bytes // 1024,
+        "float16": "no",
         "records": target.family,
     }
 
@@ -74,6 +94,14 @@ def compiled_line(folder: object, manifest: Manifest) -> str:
 
 def _checked(manifest: Manifest) -> str:
     """What is known of the output; code for another machine was not run."""
+    gpu = manifest.target.gpu
+    if gpu is not None:
+        spilled = sum(one.get("spilled_bytes", 0) for k in manifest.kernels for one in k.resources)
+        needs = ", ".join(f"{one / 10:.1f}" for one in gpu.architectures)
+        return (
+            f"code by {gpu.compiler}, {spilled} bytes spilled; not run here; needs an NVIDIA GPU "
+            f"of compute capability {needs}"
+        )
     if manifest.max_relative_error is None:
         runs_on = ", ".join(manifest.target.cores) or manifest.target.architecture
         return f"not run here; runs on {runs_on}; try it with: shufflenet-tvm verify --device"

@@ -14,8 +14,9 @@ MOST_THREADS = 1024
 class Gpu:
     """One GPU. `architecture` is its compute capability times ten (90 for sm_90).
 
-    `lanes` are the float32 multiply-adds that a multiprocessor starts in a cycle, `shared_bytes`
-    and `threads` what it holds of all its blocks, `bandwidth` bytes a second of device memory.
+    `lanes` are the float32 multiply-adds that a multiprocessor starts in a cycle, `shared_bytes`,
+    `threads` and `most_blocks` what it holds of all its blocks, `bandwidth` bytes a second of
+    device memory.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Gpu:
     threads: int
     bandwidth: float
     l2_bytes: int
+    most_blocks: int
 
     @property
     def peak_macs(self) -> float:
@@ -35,7 +37,7 @@ class Gpu:
 
     def resident_blocks(self, threads: int, shared_bytes: int, registers: int = 0) -> int:
         """Blocks that a multiprocessor runs at once, as threads, shared memory, registers allow."""
-        limits = [self.threads // threads, 32]
+        limits = [self.threads // threads, self.most_blocks]
         if shared_bytes:
             limits.append(self.shared_bytes // (shared_bytes + 1024))  # 1 KB is the system's
         if registers:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline import arguments as a
 from pipeline import options
-from pipeline.commands.recipe import recipe_of
+from pipeline.commands.recipe import recipe_of, require_reach
 from pipeline.commands.screen import output, progress
 
 
@@ -44,6 +44,7 @@ def bench(
     ]
     counts, path = options.thread_counts(threads), options.result_file(json_file)
     options.require_device(device)
+    require_reach(target, "bench")
     limit, names = options.seconds(seconds), options.peer_names(peers)
     mode = options.mode(quick, record)
     from pipeline.bench import bench as measure

@@ -21,15 +21,17 @@ def compile_(
     linker: a.Linker = None,
     dump_ir: a.DumpIr = None,
     strict: a.Strict = False,
+    cuda_compiler: a.CudaCompiler = "auto",
 ) -> None:
     """Compile a model to a bundle: a folder that TVM's runtime alone can run.
 
     \b
     shufflenet-tvm compile shufflenet-1.0x-g3 --out bundle
     shufflenet-tvm compile shufflenet-1.0x-g3 --target cortex-a76 --os android --out phone
+    shufflenet-tvm compile shufflenet-1.0x-g3 --target a100,h100 --batch 128 --out bundle
     shufflenet-tvm compile mobilenet-0.5 --input-size 160x160 --weights mine.pth --out bundle
     """
     shape = (input_size, batch, classes)
     recipe = recipe_of(model, target, logs, shape, weights, seed, system, linker)
-    recipe = replace(recipe, strict=strict)
+    recipe = replace(recipe, strict=strict, cuda_compiler=cuda_compiler)
     compile_recipe(recipe, out, options.dump_folder(dump_ir))

@@ -31,6 +31,16 @@ def recipe_of(
     return Recipe(model, target, records, spec, weights, seed, system, linker)
 
 
+def require_reach(target: str, purpose: str) -> None:
+    """RequestError if the target is a GPU and there is none to run its code."""
+    from pipeline.targets import is_gpu
+
+    if is_gpu(target):
+        from pipeline.gpu.local import require_gpu
+
+        require_gpu(purpose)
+
+
 def compile_recipe(recipe: "Recipe", out: Path, dump: Path | None = None) -> None:
     """Make the bundle, and print the line that says what it is."""
     from pipeline.compile import compile_bundle

@@ -40,6 +40,7 @@ class EngineKind:
 
 WORKERS = "pipeline.engines"
 OURS = EngineKind("shufflenet-tvm", f"{WORKERS}.ours_worker", Reads.BUNDLE)
+OURS_CUDA = EngineKind("shufflenet-tvm", f"{WORKERS}.cuda_worker", Reads.BUNDLE)
 REMOTE = EngineKind("shufflenet-tvm", f"{WORKERS}.device_worker", Reads.BUNDLE)
 PEAK = EngineKind("fma-peak", f"{WORKERS}.peak_worker", Reads.PEAK)
 TORCH = EngineKind("torch", f"{WORKERS}.torch_worker", Reads.MODEL)

@@ -22,7 +22,7 @@ def emit(
     with builder.function("main", [image]):
         with builder.dataflow():
             kernels = {
-                work: builder.add_func(function.with_attr("global_symbol", name), name)
+                work: builder.add_func(_named(function, name), name)
                 for work, (name, function) in functions.items()
             }
             values: dict[str, relax.Expr] = {network.source: image}
@@ -34,6 +34,12 @@ def emit(
             output = builder.emit_output(values[network.result])
         builder.emit_func_output(output)
     return builder.finalize()
+
+
+def _named(function: PrimFunc, name: str) -> PrimFunc:
+    """The function under its name, and left alone by TVM's own schedules."""
+    named: PrimFunc = function.with_attr({"global_symbol": name, "tirx.is_scheduled": True})
+    return named
 
 
 def _emit(

@@ -7,22 +7,21 @@ import pytest
 import torch
 import tvm
 
-from pipeline.build import lower
+from pipeline.build import read_network
 from pipeline.gpu.calls import Call
 from pipeline.gpu.emit import emit
 from pipeline.gpu.fuse import apart, fused
 from pipeline.models import InputSpec, Model, load
 from pipeline.operators import Network
-from pipeline.targets import host
+from pipeline.targets.gpu import GPUS
 from schedules.cuda.chain import Chain
 from schedules.cuda.operators import hand_tile, program, signature
 from schedules.cuda.traffic import device_bytes
-from schedules.gpu import Gpu
 from tests.cuda.running import run_into
 
 TOLERANCE = 1e-4
 SMALL = InputSpec(64, 64)
-H100 = Gpu("h100", 90, 132, 128, 1.98e9, 228 * 1024, 2048, 3.35e12, 50 * 2**20)
+H100 = GPUS["h100"]
 
 FUSED = [
     ("shufflenet-1.0x-g1", SMALL),
@@ -38,7 +37,7 @@ FUSED = [
 
 
 def network_of(model: Model) -> Network:
-    return lower(model, host()).network
+    return read_network(model)
 
 
 @cache

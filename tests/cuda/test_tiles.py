@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 
+from pipeline.targets.gpu import GPUS
 from schedules.cuda.chain import Chain, shared_bytes
 from schedules.cuda.operators import hand_tile, program, signature, tiles_that_fit
 from schedules.cuda.product import Product
 from schedules.cuda.tiles import registers
 from schedules.cuda.window import Window
 from schedules.frame import Frame
-from schedules.gpu import BLOCK_SHARED_BYTES, Gpu
+from schedules.gpu import BLOCK_SHARED_BYTES
 from tests.cuda.running import run
 
 SEED = 11
 TOLERANCE = 1e-5
-T4 = Gpu("t4", 75, 40, 64, 1.59e9, 64 * 1024, 1024, 3.2e11, 4 * 2**20)
+T4 = GPUS["t4"]
 
 CHAINS = [
     Chain(Frame(2, 3, 5, 18), Frame(2, 3, 5, 21), project=Product(3, 6, 7, "relu")),

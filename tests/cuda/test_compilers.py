@@ -1,0 +1,120 @@
+"""Device code by both compilers, in the library that TVM's runtime loads."""
+
+import os
+from pathlib import Path
+
+import pytest
+import tvm
+import tvm_ffi
+
+from pipeline.errors import RequestError, WorkFailedError
+from pipeline.gpu import compilers
+from pipeline.gpu.build import Scheduled
+from pipeline.gpu.compilers import DeviceCode, compiler_named, find_nvcc
+from pipeline.gpu.package import device_module, export_library, keeping_source, with_binary
+from pipeline.gpu.resources import read_resources
+from pipeline.linker import linker_for
+from pipeline.targets import gpu_target
+
+LOADER = "ffi.Module.load_from_bytes.cuda"
+TWO = (75, 90)
+ELF = b"\x7fELF"
+
+
+@pytest.fixture(scope="session")
+def code(scheduled: Scheduled) -> DeviceCode:
+    """Of a Turing and a Hopper GPU in one binary."""
+    return compiler_named("nvrtc").compile(scheduled.source, TWO)
+
+
+def test_nvrtc_makes_one_binary_of_several_architectures(code: DeviceCode) -> None:
+    assert code.binary.count(ELF) >= len(TWO)
+    assert {one.architecture for one in code.resources} == set(TWO)
+
+
+def test_every_kernel_is_reported_and_none_spills(scheduled: Scheduled, code: DeviceCode) -> None:
+    wanted = {(kernel.name, one) for kernel in scheduled.kernels for one in TWO}
+    assert {(one.function, one.architecture) for one in code.resources} == wanted
+    assert all(one.spilled_bytes == 0 for one in code.resources)
+
+
+@pytest.mark.skipif(find_nvcc() is None, reason="nvcc is not installed")
+def test_nvcc_makes_the_same_kernels(scheduled: Scheduled, code: DeviceCode) -> None:
+    ours = compiler_named("nvcc").compile(scheduled.source, (90,))
+    assert ours.binary.count(ELF) == 1
+    hopper = {one.function for one in code.resources if one.architecture == 90}
+    assert {one.function for one in ours.resources} == hopper
+    assert all(one.spilled_bytes == 0 for one in ours.resources)
+
+
+def test_the_library_hands_the_binary_to_the_runtime(
+    scheduled: Scheduled, code: DeviceCode, tmp_path: Path
+) -> None:
+    if tvm_ffi.get_global_func(LOADER, allow_missing=True) is not None:
+        pytest.skip("this machine has the CUDA runtime, and the tests for GPUs load libraries")
+    library, seen = tmp_path / "model.so", []
+    target = gpu_target("t4,h100")
+    export_library(scheduled.executable.mod, code.binary, library, linker_for(target.host))
+
+    def load(data: bytes) -> None:
+        seen.append(bytes(data))
+        raise ValueError("seen")
+
+    tvm_ffi.register_global_func(LOADER, load)
+    try:
+        with pytest.raises(ValueError, match="seen"):
+            tvm.runtime.load_module(str(library))
+    finally:
+        tvm_ffi.remove_global_func(LOADER)
+    (data,) = seen
+    assert data.startswith((6).to_bytes(8, "little") + b"fatbin")
+    assert data.endswith(len(code.binary).to_bytes(8, "little") + code.binary)
+    assert all(f"{kernel.name}_kernel".encode() in data for kernel in scheduled.kernels)
+    assert b"__global__" not in data
+
+
+def test_another_layout_of_packed_libraries_is_refused(scheduled: Scheduled) -> None:
+    source = device_module(scheduled.executable.mod).inspect_source("cuda").encode()
+    with pytest.raises(WorkFailedError, match="unknown way"):
+        with_binary(b"\0" * 8 + source, source, b"binary")
+
+
+def test_source_is_kept_only_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TVM_COMPILE_FORCE_FALLBACK", raising=False)
+    with keeping_source():
+        assert os.environ["TVM_COMPILE_FORCE_FALLBACK"] == "1"
+    assert "TVM_COMPILE_FORCE_FALLBACK" not in os.environ
+
+
+@pytest.mark.parametrize("name", ["nvrtc", "auto"])
+def test_an_architecture_that_the_compiler_no_longer_knows(name: str) -> None:
+    with pytest.raises(RequestError, match="no code for sm_70; it knows 75") as refusal:
+        compiler_named(name).require((90, 70))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_compiler_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilers, "find_nvcc", lambda: None)
+    assert compiler_named("auto").label.startswith("NVRTC")
+    monkeypatch.setattr(compilers, "has_nvrtc", lambda: False)
+    for name in ("auto", "nvcc", "nvrtc"):
+        with pytest.raises(RequestError, match=r"shufflenet-tvm\[cuda\]"):
+            compiler_named(name)
+    with pytest.raises(RequestError, match="known: auto, nvcc, nvrtc"):
+        compiler_named("clang")
+
+
+def test_the_first_complaint_of_a_compiler_is_one_line() -> None:
+    with pytest.raises(WorkFailedError, match="undefined") as failure:
+        compiler_named("nvrtc").compile('extern "C" __global__ void f() { x; y; }', (90,))
+    assert "\n" not in str(failure.value)
+
+
+def test_spills_are_read() -> None:
+    log = """ptxas info    : Compiling entry function 'kernel3_project_kernel' for 'sm_90'
+ptxas info    : Function properties for kernel3_project_kernel
+    16 bytes stack frame, 8 bytes spill stores, 12 bytes spill loads
+ptxas info    : Used 255 registers, used 1 barriers, 4096 bytes smem"""
+    (found,) = read_resources(log)
+    assert (found.function, found.architecture) == ("kernel3_project", 90)
+    assert (found.registers, found.shared_bytes, found.spilled_bytes) == (255, 4096, 36)
