@@ -12,14 +12,25 @@ NONNEGATIVE = ("relu", "sigmoid")
 
 
 @dataclass(frozen=True)
+class LocalResponse:
+    """Each value divided by (bias + alpha * mean of the squares of `size` channels)^(3/4)."""
+
+    size: int
+    alpha: float
+    bias: float
+
+
+@dataclass(frozen=True)
 class Operator:
     """One operator with its epilogue. `kind` is one of
 
-    "first_convolution", "pointwise", "depthwise", "max_pool", "average_pool", "mean", "scale".
+    "first_convolution", "pointwise", "depthwise", "convolution", "max_pool", "average_pool",
+    "adaptive_pool", "mean", "scale", "normalisation".
 
     Its result goes to the channels of tensor `writes` from `offset` on, after adding `residual`
-    and applying `activation` ("relu", "sigmoid" or "none"). Weights are [out, in of a group, ...]
-    as in PyTorch. `shuffle` is the number of groups of the channel shuffle on its input.
+    and applying `activation` ("relu", "sigmoid" or "none"). Windows have `kernel` rows and columns.
+    Weights are [out, in of a group, ...] as in PyTorch. `shuffle` is the number of groups of the
+    channel shuffle on its input.
     """
 
     kind: str
@@ -28,12 +39,15 @@ class Operator:
     offset: int = 0
     activation: str = "none"
     groups: int = 1
+    kernel: tuple[int, int] = (3, 3)
     stride: int = 1
+    padding: int = 1
     shuffle: int = 1
     residual: str | None = None
     gate: str | None = None
     weight: np.ndarray | None = None
     bias: np.ndarray | None = None
+    local_response: LocalResponse | None = None
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def tasks_of(*lowered: Lowered) -> list[Task]:
 
 def alone(stage: Stage) -> Kernel:
     """A kernel of a stage only, named by roles, so that equal operators are equal kernels."""
-    reads = tuple((role, role) for role, _ in stage.reads)
+    reads = tuple((role, role) for role, _ in stage.reads if role != "beside")
     return Kernel((Stage(_operator(stage.work), stage.work, reads, "out"),))
 
 

@@ -2,7 +2,7 @@
 
     frame[image * (height + 2 border) + border + y, border + x, channel]
 
-A border of one zero on each side lets a 3x3 window run without a condition.
+A border of zeros on each side lets a window run without a condition.
 """
 
 from dataclasses import dataclass
@@ -43,15 +43,21 @@ class Frame:
             row = row + 2 * self.border * (row // self.height)
         return row + self.border, column + self.border, channel
 
-    def window_row(self, row: Any, target_height: int, stride: int) -> Any:
-        """The first row in memory under a 3x3 window, padded by one, of an output row.
+    def window_row(self, row: Any, target_height: int, stride: int, padding: int = 1) -> Any:
+        """The first row in memory under a window, padded by `padding`, of an output row.
 
-        The output row is counted over all images, of `target_height` rows each. The frame has a
-        border of one, which is where the padding lies.
+        The output row is counted over all images, of `target_height` rows each. The padding lies
+        in the border, which is at least as wide.
         """
+        first = self.border - padding
         if self.images == 1:
-            return row * stride
-        return row // target_height * (self.height + 2) + row % target_height * stride
+            return row * stride + first
+        image = row // target_height * (self.height + 2 * self.border)
+        return image + row % target_height * stride + first
+
+    def window_column(self, column: Any, stride: int, padding: int = 1) -> Any:
+        """The first column in memory under such a window of an output column."""
+        return column * stride + (self.border - padding)
 
 
 @dataclass(frozen=True)

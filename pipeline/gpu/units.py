@@ -9,7 +9,11 @@ An operator that belongs to no unit is one of its own.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline.errors import RequestError
 from pipeline.operators import Network, Operator
+
+WINDOWED = ("first_convolution", "depthwise", "max_pool", "average_pool")
+WINDOW = ((3, 3), 1)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Unit:
 
 
 def find_units(network: Network) -> list[Unit]:
-    """The units in an order in which they can run."""
+    """The units in an order in which they can run; RequestError for windows that are not served."""
+    _require_windows(network)
     operators = list(network.operators)
     units = []
     while operators:
@@ -47,8 +52,19 @@ def find_units(network: Network) -> list[Unit]:
 
 
 def one_operator_each(network: Network) -> list[Unit]:
-    """Every operator as a unit of its own."""
+    """Every operator as a unit of its own; RequestError for windows that are not served."""
+    _require_windows(network)
     return [_alone(operator) for operator in network.operators]
+
+
+def _require_windows(network: Network) -> None:
+    for step in network.operators:
+        if step.kind in WINDOWED and (step.kernel, step.padding) != WINDOW:
+            height, width = step.kernel
+            raise RequestError(
+                f"{step.kind} with a window of {height}x{width}, padded by {step.padding}, is not"
+                " served on GPUs; 3x3 padded by 1 is"
+            )
 
 
 def only_reader(network: Network, tensor: str) -> Operator | None:

@@ -30,4 +30,8 @@ FIGURES = {
     "mobilenet-0.5": PaperFigures(149, 36.3),
     "mobilenet-0.75": PaperFigures(325, 31.6),
     "mobilenet-1.0": PaperFigures(569, 29.4),
+    "alexnet": PaperFigures(720, 42.8),
+    "googlenet": PaperFigures(1500, 31.3),
+    "squeezenet-1.0": PaperFigures(833, 42.5),
+    "vgg-16": PaperFigures(15300, 28.5),
 }

@@ -4,8 +4,8 @@ Weights are drawn evenly from He's range, batch normalisation's scale and shift 
 one and zero. A few images then pass through the network, and each batch normalisation takes the
 mean and variance that it sees as its running statistics. So activations keep their scale through
 any depth, and the statistics differ from channel to channel as those of a trained network do. The
-classifier is centred and scaled on the same images: logits have a deviation near one and no class
-wins for every image.
+classifier, which is the last layer with weights, is centred and scaled on the same images: what it
+makes has a deviation near one and no class wins for every image.
 
 Draws are even and the images pass in double precision, so that rounding to float32 hides how a
 machine or a number of threads orders its sums. Torch's global generator is left alone.
@@ -26,7 +26,7 @@ PATCHES = 4
 
 
 def seed_weights(module: nn.Module, seed: int) -> None:
-    """Fill every parameter and statistic of `module`, whose classifier is its `output`."""
+    """Fill every parameter and statistic of `module`."""
     generator = torch.Generator().manual_seed(seed)
     for layer in module.modules():
         _draw(layer, generator)
@@ -78,17 +78,31 @@ def _calibrate(module: nn.Module, images: torch.Tensor) -> None:
     norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = None  # torch's way to ask for the plain average
+    classifier = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.Linear)][
+        -1
+    ]
+    seen: list[torch.Tensor] = []
+    hook = classifier.register_forward_hook(lambda _, __, made: seen.append(made))
+    _without_dropout(module.train())
     with torch.no_grad():
-        logits = module.train()(images)
+        module(images)
+    hook.remove()
     for norm in norms:
         norm.momentum = 0.1
     module.eval()
-    _centre(module.get_submodule("output"), logits)
+    _centre(classifier, seen[0])
 
 
-def _centre(classifier: nn.Module, logits: torch.Tensor) -> None:
-    """Make `logits` [images, classes] vary around zero by one, from image to image."""
-    assert isinstance(classifier, nn.Linear)
+def _without_dropout(module: nn.Module) -> None:
+    for layer in module.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.eval()
+
+
+def _centre(classifier: nn.Module, made: torch.Tensor) -> None:
+    """Make the means over pixels of what it made of the images, [images, classes, ...], vary
+    around zero by one."""
+    logits = made.flatten(2).mean(2) if made.ndim > 2 else made
     mean = logits.mean(0)
     deviation = (logits - mean).std()
     classifier.weight.div_(deviation)

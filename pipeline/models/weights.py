@@ -19,11 +19,17 @@ def load_weights(module: nn.Module, path: Path) -> None:
     """Fill `module` from a .safetensors, .pth or .pt file; numbers become float32.
 
     Tensors are matched by name. Where the file has other names, they are matched in order: the
-    n-th tensor of the file is the n-th of the network, of the same kind and shape. RequestError
-    names the first tensor that does not fit, and `module` is left as it was.
+    n-th tensor of the file is the n-th of the network, of the same kind and shape. What a network
+    names as `training_only` is left out. RequestError names the first tensor that does not fit, and
+    `module` is left as it was.
     """
     wanted = _without_step_counts(module.state_dict())
-    found = _without_step_counts(read_checkpoint(path))
+    unused = getattr(module, "training_only", ())
+    found = {
+        name: tensor
+        for name, tensor in _without_step_counts(read_checkpoint(path)).items()
+        if not name.startswith(tuple(unused))
+    }
     pairs = _matched(wanted, found, path)
     for name, source in pairs.items():
         _check_fit(path, (name, wanted[name]), (source, found[source]))

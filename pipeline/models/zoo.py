@@ -11,6 +11,8 @@ from torch import nn
 
 from pipeline.errors import RequestError
 from pipeline.models import mobilenet, shufflenet_plan
+from pipeline.models.alexnet import AlexNet
+from pipeline.models.googlenet import GoogLeNet
 from pipeline.models.macs import count_macs
 from pipeline.models.mobilenet import MobileNet
 from pipeline.models.model import InputSpec, Model, check_spec
@@ -18,6 +20,8 @@ from pipeline.models.paper import FIGURES
 from pipeline.models.seeded import seed_weights, seeded_images
 from pipeline.models.shufflenet import ShuffleNet
 from pipeline.models.shufflenet_plan import Variant, plan
+from pipeline.models.squeezenet import SqueezeNet
+from pipeline.models.vgg import Vgg
 from pipeline.models.weights import load_weights
 
 DEFAULT_INPUT = InputSpec()
@@ -73,7 +77,13 @@ def _builders() -> dict[str, Builder]:
         _name(variant): partial(ShuffleNet, plan(variant)) for variant in variants
     }
     mobilenets = {f"mobilenet-{width}": partial(MobileNet, width) for width in mobilenet.WIDTHS}
-    return shufflenets | mobilenets
+    opponents: dict[str, Builder] = {
+        "alexnet": AlexNet,
+        "googlenet": GoogLeNet,
+        "squeezenet-1.0": SqueezeNet,
+        "vgg-16": Vgg,
+    }
+    return shufflenets | mobilenets | opponents
 
 
 def _name(variant: Variant) -> str:

@@ -13,7 +13,8 @@ from pipeline.passes.rewriting import array_of, is_call, shape_of
 from pipeline.passes.sink_channel_shuffle import channel_permutation
 
 SERVED = (
-    "convolutions 1x1, depthwise 3x3 and first 3x3, 3x3 pools, global means, gates, classifiers"
+    "convolutions (depthwise ones 3x3, grouped ones in groups of equal size), pools, means, gates, "
+    "local response normalisation, dense layers"
 )
 
 
@@ -26,10 +27,11 @@ def anchor(graph: Graph, name: str) -> Operator:
     if is_call(value, "nn.conv2d"):
         return _convolution(graph, name, value)
     if is_call(value, "matmul"):
-        weight = np.ascontiguousarray(_constant(value).T)
-        return Operator("pointwise", graph.name(value.args[0]), name, weight=weight)
+        return _dense(graph, name, value)
     if is_call(value, "nn.max_pool2d", "nn.avg_pool2d"):
         return _pool(graph, name, value)
+    if is_call(value, "nn.adaptive_avg_pool2d"):
+        return Operator("adaptive_pool", graph.name(value.args[0]), name)
     if is_call(value, "mean") and [int(axis) % 4 for axis in value.attrs.axis] in ([3, 2], [2, 3]):
         return Operator("mean", graph.name(value.args[0]), name)
     if is_call(value, "multiply"):
@@ -40,23 +42,61 @@ def anchor(graph: Graph, name: str) -> Operator:
 def _convolution(graph: Graph, name: str, value: Any) -> Operator:
     data, weight = value.args[0], _constant(value)
     outputs, inputs, *kernel = weight.shape
-    groups, strides = int(value.attrs.groups), {int(stride) for stride in value.attrs.strides}
-    padding = {int(pad) for pad in value.attrs.padding}
-    stride = max(strides)
-    if len(strides) == 1 and kernel == [1, 1] and padding == {0} and stride == 1:
+    groups = int(value.attrs.groups)
+    stride, padding = _only(value, value.attrs.strides), _only(value, value.attrs.padding)
+    if _only(value, value.attrs.dilation) != 1:
+        raise unserved(value)
+    if kernel == [1, 1] and padding == 0 and stride == 1:
         shuffle, data = _shuffle(graph, data)
         flat = weight.reshape(outputs, inputs)
         return Operator(
             "pointwise", graph.name(data), name, groups=groups, shuffle=shuffle, weight=flat
         )
-    if len(strides) == 1 and kernel == [3, 3] and padding == {1} and stride in (1, 2):
-        source = graph.name(data)
-        if inputs == 1 and groups == outputs == graph.shapes[source][1]:
-            taps = weight.reshape(outputs, 3, 3)
-            return Operator("depthwise", source, name, groups=groups, stride=stride, weight=taps)
-        if groups == 1 and source == graph.source:
-            return Operator("first_convolution", source, name, stride=stride, weight=weight)
-    raise unserved(value)
+    source = graph.name(data)
+    if inputs == 1 and groups == outputs == graph.shapes[source][1] and source != graph.source:
+        if kernel != [3, 3] or padding != 1 or stride not in (1, 2):
+            raise unserved(value)
+        taps = weight.reshape(outputs, 3, 3)
+        return Operator("depthwise", source, name, groups=groups, stride=stride, weight=taps)
+    kind = "convolution"
+    if source == graph.source:
+        if groups > 1 or kernel[0] != kernel[1]:
+            raise unserved(value)
+        kind = "first_convolution"
+    window = (kernel[0], kernel[1])
+    return Operator(
+        kind, source, name, groups=groups,
+        kernel=window, stride=stride, padding=padding, weight=weight,
+    )  # fmt: skip
+
+
+def _only(value: Any, extents: Any) -> int:
+    """The stride, padding or window that all sides have in common."""
+    sizes = {int(extent) for extent in extents}
+    if len(sizes) != 1:
+        raise unserved(value)
+    return sizes.pop()
+
+
+def _dense(graph: Graph, name: str, value: Any) -> Operator:
+    """A dense layer; behind an image that was flattened, a convolution with so large a window."""
+    weight = np.ascontiguousarray(_constant(value).T)
+    data = graph.name(value.args[0])
+    flattened = graph.values.get(data)
+    if flattened is None or not is_flattened(flattened):
+        return Operator("pointwise", data, name, weight=weight)
+    source = graph.name(flattened.args[0])
+    _, channels, height, width = graph.shapes[source]
+    windows = weight.reshape(len(weight), channels, height, width)
+    return Operator("convolution", source, name, kernel=(height, width), padding=0, weight=windows)
+
+
+def is_flattened(value: Any) -> bool:
+    """Whether a call makes of each image one row of numbers."""
+    if not is_call(value, "reshape", "flatten"):
+        return False
+    before, after = shape_of(value.args[0]), shape_of(value)
+    return len(before) == 4 and after == (before[0], before[1] * before[2] * before[3])
 
 
 def _constant(value: Any) -> NDArray[Any]:
@@ -87,19 +127,19 @@ def _shuffle(graph: Graph, data: Any) -> tuple[int, Any]:
 
 def _pool(graph: Graph, name: str, value: Any) -> Operator:
     attrs = value.attrs
-    window = {int(size) for size in attrs.pool_size}
-    strides = {int(stride) for stride in attrs.strides}
-    padding = {int(pad) for pad in attrs.padding}
     data = graph.name(value.args[0])
     average = is_call(value, "nn.avg_pool2d")
     everything = [int(size) for size in attrs.pool_size] == list(graph.shapes[data][2:])
-    if average and everything and padding == {0}:
+    padding = _only(value, attrs.padding)
+    if average and everything and padding == 0:
         return Operator("mean", data, name)
-    counted = not average or attrs.count_include_pad
-    if window != {3} or padding != {1} or len(strides) != 1 or attrs.ceil_mode or not counted:
+    kernel, stride = _only(value, attrs.pool_size), _only(value, attrs.strides)
+    if average and (attrs.ceil_mode or not (attrs.count_include_pad or padding == 0)):
+        raise unserved(value)
+    if _only(value, attrs.dilation) != 1:
         raise unserved(value)
     kind = "average_pool" if average else "max_pool"
-    return Operator(kind, data, name, stride=max(strides))
+    return Operator(kind, data, name, kernel=(kernel, kernel), stride=stride, padding=padding)
 
 
 def _gate(graph: Graph, name: str, value: Any) -> Operator:

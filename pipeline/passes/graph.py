@@ -52,9 +52,10 @@ def _add(graph: Graph, binding: Any) -> None:
         return
     graph.shapes[name] = _four(shape_of(binding.var))
     graph.names[binding.var] = name
-    if is_call(value, "reshape", "squeeze", "flatten"):
+    if is_call(value, "reshape", "squeeze", "flatten", "nn.adaptive_avg_pool2d"):
         operand = graph.name(value.args[0])
-        # Flattening one pixel is no change in a layout with the channels last.
+        # Flattening one pixel is no change in a layout with the channels last, nor is averaging to
+        # as many pixels as there are.
         if graph.shapes[operand] == graph.shapes[name]:
             graph.names[binding.var] = operand
             return

@@ -10,16 +10,23 @@ writes itself: 1x1 convolutions and gates do, 3x3 windows do not, unless they re
 
 from dataclasses import dataclass, replace
 
+from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.border import Border
+from schedules.cpu.convolution import Convolution
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
+from schedules.cpu.normalisation import Normalisation
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_tail import PointwiseTail
 from schedules.cpu.scale import Scale
 
 # Operators beyond a unit gain nothing from each other's strips.
 LONGEST = 5
+# Operators that nothing joins, and those that join nothing either: a convolution has so many
+# weights that they, not strips of pixels, are what stays in a cache.
+FIRST = (FirstConvolution,)
+ALONE = (AdaptivePool, Convolution, Mean, Normalisation)
 
 
 @dataclass(frozen=True)
@@ -42,18 +49,28 @@ def group_stages(stages: tuple[Stage, ...], result: str) -> list[Call]:
             groups[-1].append(stage)
         else:
             groups.append([stage])
-    calls = []
+    calls: list[Call] = []
+    begun: set[str] = set()
     for number, group in enumerate(groups):
         later = {name for other in groups[number + 1 :] for s in other for _, name in s.reads}
-        calls.append(_call(group, later | {result}))
+        calls.append(_call([_beside(stage, begun) for stage in group], later | {result}))
+        begun |= {stage.writes for stage in group}
     return calls
+
+
+def _beside(stage: Stage, begun: set[str]) -> Stage:
+    """A stage that also takes the tensor it writes, where earlier kernels filled parts of it."""
+    taken = {name for _, name in stage.reads}
+    if stage.writes not in begun or stage.writes in taken:
+        return stage
+    return replace(stage, reads=(*stage.reads, ("beside", stage.writes)))
 
 
 def _joins(stage: Stage, group: list[Stage]) -> bool:
     """Whether a stage can run strip by strip with the stages of a group."""
     if stage.continues:
         return True
-    if isinstance(stage.work, Mean) or isinstance(group[0].work, Mean | FirstConvolution):
+    if isinstance(stage.work, ALONE) or isinstance(group[0].work, (*ALONE, *FIRST)):
         return False
     rows = {(other.work.target.rows, other.work.target.width) for other in group}
     operators = sum(not other.continues for other in group)

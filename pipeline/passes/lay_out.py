@@ -1,6 +1,7 @@
 """Choosing the layout of a network for a CPU: channels last, vectors of channels, packed weights.
 
-A tensor that a 3x3 window reads gets a border of zeros, so that the window needs no condition.
+A tensor that a window reads gets a border of zeros, so that the window needs no condition: as wide
+as the widest padding, and as what a window reaches over the edge.
 """
 
 from dataclasses import dataclass
@@ -9,14 +10,25 @@ from typing import Any
 import numpy as np
 
 from pipeline.operators import Network, Operator
-from schedules.cpu import depthwise, first_convolution, mean, pointwise, pool, scale
+from schedules.cpu import (
+    adaptive_pool,
+    convolution,
+    depthwise,
+    first_convolution,
+    mean,
+    normalisation,
+    pointwise,
+    pool,
+    scale,
+)
 from schedules.cpu.kernel import Stage
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise_parts import parts
 from schedules.frame import Frame, Planes
 from schedules.machine import Machine
 
-WINDOWS = ("depthwise", "max_pool", "average_pool")
+WINDOWS = ("depthwise", "convolution", "max_pool", "average_pool")
+COMMON_WINDOW = ((3, 3), 1)
 
 
 @dataclass(frozen=True)
@@ -44,13 +56,27 @@ def lay_out(network: Network, machine: Machine) -> Layout:
 
 
 def _frames(network: Network) -> dict[str, Frame | Planes]:
-    windowed = {step.data for step in network.operators if step.kind in WINDOWS}
+    borders: dict[str, int] = {}
+    for step in network.operators:
+        borders[step.data] = max(borders.get(step.data, 0), _border(step, network))
     frames: dict[str, Frame | Planes] = {network.source: Planes(*network.shapes[network.source])}
     for step in network.operators:
         images, channels, height, width = network.shapes[step.writes]
-        border = int(step.writes in windowed)
+        border = borders.get(step.writes, 0)
         frames[step.writes] = Frame(images, height, width, channels, border)
     return frames
+
+
+def _border(step: Operator, network: Network) -> int:
+    """The zeros that the windows of an operator reach round what it reads."""
+    if step.kind not in WINDOWS:
+        return 0
+    before, after = network.shapes[step.data][2:], network.shapes[step.writes][2:]
+    over = [
+        (made - 1) * step.stride + size - step.padding - extent
+        for extent, made, size in zip(before, after, step.kernel, strict=True)
+    ]
+    return max(step.padding, *over)
 
 
 def _works(step: Operator, frames: dict[str, Any], machine: Machine) -> tuple[Work, ...]:
@@ -76,19 +102,51 @@ def _work(step: Operator, frames: dict[str, Any], machine: Machine) -> Work:
         )  # fmt: skip
     if kind == "first_convolution":
         lanes = machine.lanes_for(target.channels)
-        return first_convolution.FirstConvolution(source, target, step.stride, lanes, activation)
+        work = first_convolution.FirstConvolution(source, target, step.stride, lanes, activation)
+        return work if _is_common(step) else _sized_first(work, step)
+    if kind == "convolution":
+        outputs, inputs, *_ = _weight(step).shape
+        outputs //= step.groups
+        return convolution.Convolution(
+            source, target, step.kernel, step.stride, step.padding, step.groups,
+            inputs, outputs, machine.lanes_for(outputs), offset, activation,
+        )  # fmt: skip
     lanes = machine.lanes_for(source.channels)
     if kind == "depthwise":
         return depthwise.Depthwise(source, target, step.stride, lanes, activation)
     if kind == "mean":
         return mean.Mean(source, target, lanes)
+    if kind == "adaptive_pool":
+        return adaptive_pool.AdaptivePool(source, target, lanes)
+    if step.local_response is not None:
+        response = step.local_response
+        return normalisation.Normalisation(
+            source, target, response.size, response.alpha, response.bias, lanes
+        )
     if kind == "scale":
         return scale.Scale(
             source, frames[step.gate or ""], target, lanes, offset, residual, activation
         )
-    return pool.Pool(
-        source, target, kind.removesuffix("_pool"), step.stride, lanes, offset, activation
-    )
+    pooling = kind.removesuffix("_pool")
+    if _is_common(step):
+        return pool.Pool(source, target, pooling, step.stride, lanes, offset, activation)
+    return pool.SizedPool(
+        source, target, pooling, step.stride, lanes, offset, activation,
+        kernel=step.kernel[0], padding=step.padding,
+    )  # fmt: skip
+
+
+def _is_common(step: Operator) -> bool:
+    return (step.kernel, step.padding) == COMMON_WINDOW
+
+
+def _sized_first(
+    work: first_convolution.FirstConvolution, step: Operator
+) -> first_convolution.SizedFirstConvolution:
+    return first_convolution.SizedFirstConvolution(
+        work.source, work.target, work.stride, work.lanes, work.activation,
+        kernel=step.kernel[0], padding=step.padding,
+    )  # fmt: skip
 
 
 def _weight(step: Operator) -> np.ndarray:

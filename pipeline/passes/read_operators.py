@@ -14,12 +14,17 @@ from tvm import IRModule
 
 from pipeline.errors import RequestError
 from pipeline.operators import Network, Operator
-from pipeline.passes.anchors import anchor, unserved
+from pipeline.passes.anchors import anchor, is_flattened, unserved
 from pipeline.passes.graph import Graph, operands, read_graph
+from pipeline.passes.normalisations import normalisations
 from pipeline.passes.rewriting import array_of, is_call, shape_of
 
 ACTIVATIONS = {"relax.nn.relu": "relu", "relax.sigmoid": "sigmoid"}
-CONVOLUTIONS = ("first_convolution", "pointwise", "depthwise")
+CONVOLUTIONS = ("first_convolution", "pointwise", "depthwise", "convolution")
+# What stores its result as it is.
+PLAIN = ("mean", "adaptive_pool", "normalisation")
+# What makes no negative number of others.
+KEEPING_SIGNS = ("max_pool", "average_pool", *PLAIN)
 # What may add a shortcut as it stores its result.
 ADDING = ("pointwise", "scale")
 
@@ -38,12 +43,15 @@ def read_operators(module: IRModule) -> Network:
     function = module["main"]
     graph = read_graph(function)
     places, read = _places(graph)
+    normalised, parts = normalisations(graph)
+    read |= parts
     written = {graph.source}
     operators: list[Operator] = []
     for name, value in graph.values.items():
-        if name in read or is_call(value, "take"):
+        if name in read or is_call(value, "take") or _becomes_a_window(graph, name):
             continue
-        operator = _with_epilogue(graph, anchor(graph, name), written, read)
+        core = normalised.get(name) or anchor(graph, name)
+        operator = _with_epilogue(graph, core, written, read)
         operators.append(_placed(operator, places))
         written.add(operators[-1].writes)
     _check_signs(operators)
@@ -71,7 +79,7 @@ def _with_epilogue(graph: Graph, operator: Operator, written: set[str], read: se
 def _absorb(graph: Graph, operator: Operator, value: Any, written: set[str]) -> Operator | None:
     """The operator with one more call in its epilogue; None if that is not possible."""
     name = value.op.name if hasattr(value, "op") else ""
-    if name in ACTIVATIONS and operator.kind != "mean":
+    if name in ACTIVATIONS and operator.kind not in PLAIN:
         return replace(operator, activation=ACTIVATIONS[name])
     if not is_call(value, "add"):
         return None
@@ -122,9 +130,18 @@ def _placed(operator: Operator, places: dict[str, Place]) -> Operator:
     return replace(operator, writes=place.tensor, offset=place.offset, activation=activation)
 
 
+def _becomes_a_window(graph: Graph, name: str) -> bool:
+    """Whether a call flattens images for dense layers, which read the images themselves."""
+    users = [graph.values.get(user) for user in graph.users.get(name, [])]
+    return is_flattened(graph.values[name]) and all(is_call(user, "matmul") for user in users)
+
+
 def _check_signs(operators: list[Operator]) -> None:
     """A maximum over a border of zeros is right only where nothing is negative."""
-    signed = {operator.writes for operator in operators if operator.activation == "none"}
+    signed: set[str] = set()
     for operator in operators:
         if operator.kind == "max_pool" and operator.data in signed:
             raise RequestError("a maximum pool is served after a ReLU only")
+        keeps = operator.kind in KEEPING_SIGNS and operator.data not in signed
+        if operator.activation == "none" and not keeps:
+            signed.add(operator.writes)

@@ -58,7 +58,8 @@ def _of_operator(step: Operator, network: Network) -> Signature:
     channels = network.shapes[step.data][1]
     if step.weight is not None:
         return WEIGHTED, step.weight.size, step.groups, height, width
-    return step.kind, channels, height, width
+    kind = "average_pool" if step.kind == "adaptive_pool" else step.kind
+    return kind, channels, height, width
 
 
 def _of_call(node: torch.fx.Node, sizes: dict[str, int]) -> Signature | None:
@@ -78,13 +79,18 @@ def _linear(node: torch.fx.Node, sizes: dict[str, int]) -> Signature:
 def _pool(kind: str) -> Callable[[torch.fx.Node, dict[str, int]], Signature]:
     def signature(node: torch.fx.Node, _: dict[str, int]) -> Signature:
         channels, height, width = _extents(node)
-        return ("mean" if (height, width) == (1, 1) else kind), channels, height, width
+        mean = kind == "average_pool" and (height, width) == (1, 1)
+        return ("mean" if mean else kind), channels, height, width
 
     return signature
 
 
 def _mean(node: torch.fx.Node, _: dict[str, int]) -> Signature:
     return "mean", _extents(node)[0], 1, 1
+
+
+def _normalisation(node: torch.fx.Node, _: dict[str, int]) -> Signature:
+    return "normalisation", *_extents(node)
 
 
 def _scale(node: torch.fx.Node, _: dict[str, int]) -> Signature:
@@ -99,6 +105,8 @@ CALLS: dict[str, Callable[[torch.fx.Node, dict[str, int]], Signature]] = {
     "aten.adaptive_avg_pool2d.default": _pool("average_pool"),
     "aten.mean.dim": _mean,
     "aten.mul.Tensor": _scale,
+    # The last of the operators that a local response normalisation is.
+    "aten.div.Tensor": _normalisation,
 }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schedules.cpu.border import Border
+from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel
@@ -54,7 +55,9 @@ def _weight_shape(work: Work) -> tuple[int, ...] | None:
     if isinstance(work, Pointwise | PointwiseTail):
         return work.groups * work.outputs, work.inputs
     if isinstance(work, FirstConvolution):
-        return work.target.channels, work.source.planes, 3, 3
+        return work.target.channels, work.source.planes, *work.window[:1] * 2
+    if isinstance(work, Convolution):
+        return work.groups * work.outputs, work.inputs, *work.kernel
     if isinstance(work, Depthwise):
         return work.target.channels, 3, 3
     raise TypeError(f"the weight of {type(work).__name__} has no known shape")

@@ -1,9 +1,9 @@
 """The border of zeros round every image of a frame.
 
-    for image, edge: out[upper or lower row, all columns] = 0
-    for row, edge:   out[row, left or right column] = 0
+    for image, edge: out[upper or lower rows, all columns] = 0
+    for row, edge:   out[row, left or right columns] = 0
 
-A 3x3 window then needs no condition. It is some thousand stores a frame, before the strips.
+A window then needs no condition. It is some thousand stores a frame, before the strips.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ NESTS = 2
 
 @dataclass(frozen=True)
 class Border:
-    """Zeros in the border of one pixel of `target`."""
+    """Zeros in the border of `target`."""
 
     target: Frame
     macs: int = 0
@@ -37,14 +37,15 @@ class Tile:
 
 def emit(name: str, work: Border, tensors: Tensors) -> None:
     """Write the blocks of the stage; the only tensor is out."""
-    out, frame = tensors["out"], work.target
+    out, frame, border = tensors["out"], work.target, work.target.border
     rows, columns, channels = frame.shape
-    height, width = frame.height + 1, frame.width + 1
-    row_axes = {"i": frame.images, "e": 2, "x": columns, "c": channels}
-    with block(f"{name}_rows", row_axes) as (i, e, x, c):
-        T.buffer_store(out, zero(), [i * (height + 1) + e * height, x, c])
-    with block(f"{name}_columns", {"r": rows, "e": 2, "c": channels}) as (r, e, c):
-        T.buffer_store(out, zero(), [r, e * width, c])
+    # From an image's first row and column to the border on the other side.
+    height, width = frame.height + border, frame.width + border
+    row_axes = {"i": frame.images, "e": 2, "b": border, "x": columns, "c": channels}
+    with block(f"{name}_rows", row_axes) as (i, e, b, x, c):
+        T.buffer_store(out, zero(), [i * (height + border) + e * height + b, x, c])
+    with block(f"{name}_columns", {"r": rows, "e": 2, "b": border, "c": channels}) as (r, e, b, c):
+        T.buffer_store(out, zero(), [r, e * width + b, c])
 
 
 def weight_shapes(work: Border) -> dict[str, tuple[int, ...]]:

@@ -71,7 +71,7 @@ def emit(name: str, work: Depthwise, tensors: Tensors) -> None:
     sums = scratch(total, tuple(axes.values()))
     with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, lane, kh, kw):
         row = work.source.window_row(r, target.height, stride) + kh
-        value = data[row, x * stride + kw, vectors.start(v) + lane]
+        value = data[row, work.source.window_column(x, stride) + kw, vectors.start(v) + lane]
         with T.init():
             T.buffer_store(sums, zero(), [r, x, v, lane])
         T.buffer_store(sums, sums[r, x, v, lane] + value * weight[kh, kw, v, lane], [r, x, v, lane])

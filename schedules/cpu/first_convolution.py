@@ -1,10 +1,10 @@
-"""The first convolution of a network: 3x3, dense, from the three planes of an image.
+"""The first convolution of a network: dense, from the three planes of an image.
 
     for strip in parallel:                           # strip_rows rows of output pixels
         for row, vector_block, column_block:
             sum[columns, vectors x lanes] = 0        # lives in registers
             for plane, kh, and kw unrolled:
-                sum[x, v] += image[plane, y, x * stride + kw - 1] * weight[plane, kh, kw, v]
+                sum[x, v] += image[plane, y, x * stride + kw - padding] * weight[plane, kh, kw, v]
             out[row, x, v] = relu(sum[x, v] + bias[v])
 
 The image comes as people have it, planes first and without a border, so that nothing is copied
@@ -47,9 +47,28 @@ class FirstConvolution:
         return Vectors(self.target.channels, self.lanes)
 
     @property
+    def window(self) -> tuple[int, int]:
+        """Rows of the window, as many columns, and its padding."""
+        return KERNEL, 1
+
+    @property
     def macs(self) -> int:
         """Multiply-adds."""
-        return self.target.pixels * self.target.channels * self.source.planes * KERNEL * KERNEL
+        taps = self.window[0] ** 2
+        return self.target.pixels * self.target.channels * self.source.planes * taps
+
+
+@dataclass(frozen=True)
+class SizedFirstConvolution(FirstConvolution):
+    """The same with a window of `kernel` rows and columns, padded by `padding`."""
+
+    kernel: int = 7
+    padding: int = 3
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Rows of the window, as many columns, and its padding."""
+        return self.kernel, self.padding
 
 
 def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
@@ -57,12 +76,12 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
     target, vectors, total = work.target, work.vectors, f"{name}_sum"
     data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
-    source = work.source
-    taps = {"p": source.planes, "kh": KERNEL, "kw": KERNEL}
+    source, (kernel, padding) = work.source, work.window
+    taps = {"p": source.planes, "kh": kernel, "kw": kernel}
     sums = scratch(total, tuple(axes.values()))
     with block(total, axes, reduce=taps) as (r, x, v, lane, p, kh, kw):
-        row = r % target.height * work.stride + kh - 1
-        column = x * work.stride + kw - 1
+        row = r % target.height * work.stride + kh - padding
+        column = x * work.stride + kw - padding
         inside = T.And(
             T.And(row >= 0, row < source.height), T.And(column >= 0, column < source.width)
         )
@@ -80,12 +99,13 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
 
 def weight_shapes(work: FirstConvolution) -> dict[str, tuple[int, ...]]:
     """The constants of the stage and their packed shapes."""
-    weight = (work.source.planes, KERNEL, KERNEL, work.vectors.count, work.lanes)
+    kernel, _ = work.window
+    weight = (work.source.planes, kernel, kernel, work.vectors.count, work.lanes)
     return {"weight": weight, "bias": (work.target.channels,)}
 
 
 def pack(work: FirstConvolution, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
-    """[channels, planes, 3, 3] as read: [plane, kh, kw, vector, lane]; the bias stays."""
+    """[channels, planes, height, width] as read: [plane, kh, kw, vector, lane]; the bias stays."""
     ordered = weight.transpose(1, 2, 3, 0)[..., work.vectors.indices()]
     packed = np.ascontiguousarray(ordered.reshape(weight_shapes(work)["weight"]))
     return {"weight": packed, "bias": bias}

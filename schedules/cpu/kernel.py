@@ -31,8 +31,9 @@ from schedules.program import prim_func, scratch, tensor
 class Stage:
     """One operator, the tensors it reads by role, and the one it writes.
 
-    The roles are "data", "residual" and "gate". A stage may write the tensor that it reads as its
-    residual: every element is read before it is written.
+    The roles are "data", "residual", "gate" and "beside". A stage may write the tensor that it
+    reads as its residual: every element is read before it is written. What it takes as "beside" is
+    the tensor of which it writes some channels and leaves the others, which are there already.
     """
 
     name: str
@@ -53,8 +54,8 @@ class Stage:
 
     def frame(self, role: str) -> Frame | Planes:
         """How the tensor of a role lies in memory."""
-        fields = {"data": "source", "gate": "gate", "residual": "residual", "out": "target"}
-        frame: Frame | Planes = getattr(self.work, fields[role])
+        fields = {"data": "source", "gate": "gate", "residual": "residual"}
+        frame: Frame | Planes = getattr(self.work, fields.get(role, "target"))
         return frame
 
 

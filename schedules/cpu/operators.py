@@ -3,10 +3,13 @@
 from types import ModuleType
 
 from schedules.cpu import (
+    adaptive_pool,
     border,
+    convolution,
     depthwise,
     first_convolution,
     mean,
+    normalisation,
     pointwise,
     pointwise_tail,
     pool,
@@ -14,10 +17,13 @@ from schedules.cpu import (
 )
 
 Work = (
-    border.Border
+    adaptive_pool.AdaptivePool
+    | border.Border
+    | convolution.Convolution
     | depthwise.Depthwise
     | first_convolution.FirstConvolution
     | mean.Mean
+    | normalisation.Normalisation
     | pointwise.Pointwise
     | pointwise_tail.PointwiseTail
     | pool.Pool
@@ -25,13 +31,18 @@ Work = (
 )
 
 MODULES: dict[type, ModuleType] = {
+    adaptive_pool.AdaptivePool: adaptive_pool,
     border.Border: border,
+    convolution.Convolution: convolution,
     depthwise.Depthwise: depthwise,
     first_convolution.FirstConvolution: first_convolution,
+    first_convolution.SizedFirstConvolution: first_convolution,
     mean.Mean: mean,
+    normalisation.Normalisation: normalisation,
     pointwise.Pointwise: pointwise,
     pointwise_tail.PointwiseTail: pointwise_tail,
     pool.Pool: pool,
+    pool.SizedPool: pool,
     scale.Scale: scale,
 }
 

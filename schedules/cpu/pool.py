@@ -1,4 +1,4 @@
-"""Pooling with a 3x3 window on a CPU.
+"""Pooling on a CPU.
 
     for strip in parallel:                           # strip_rows rows of output pixels
         for row, vector_block, column_block:
@@ -7,9 +7,10 @@
                 best[x, v] = max(best[x, v], data[row * stride + kh, x * stride + kw, v])
             out[row, x, v] = best[x, v]
 
-and the same with a sum and a factor of 1/9 for the average. Channels are lanes. The data has a
-border of zeros: for an average that counts the padding, that is what is asked for; for a maximum
-it is right where no value is negative, so after a ReLU.
+and the same with a sum and a factor for the average. Channels are lanes. The data has a border of
+zeros, which is also under windows that begin inside the image and end outside: for an average that
+counts the padding, that is what is asked for; for a maximum it is right where no value is negative,
+so after a ReLU.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,10 @@ NESTS = 2
 
 @dataclass(frozen=True)
 class Pool:
-    """A 3x3 "max" or "average" over each channel, padded by one, to `target` from `offset` on."""
+    """A "max" or "average" over each channel, to the channels of `target` from `offset` on.
+
+    The window is 3x3, padded by one.
+    """
 
     source: Frame
     target: Frame
@@ -50,20 +54,40 @@ class Pool:
     macs: int = 0
 
     @property
+    def window(self) -> tuple[int, int]:
+        """Rows of the window, as many columns, and its padding."""
+        return KERNEL, 1
+
+    @property
     def vectors(self) -> Vectors:
         """The channels as vectors."""
         return Vectors(self.source.channels, self.lanes)
+
+
+@dataclass(frozen=True)
+class SizedPool(Pool):
+    """The same with a window of `kernel` rows and columns, padded by `padding`."""
+
+    kernel: int = 2
+    padding: int = 0
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Rows of the window, as many columns, and its padding."""
+        return self.kernel, self.padding
 
 
 def emit(name: str, work: Pool, tensors: Tensors) -> None:
     """Write the blocks of the stage: data with a border of zeros, and out."""
     data, out = tensors["data"], tensors["out"]
     vectors, stride, target, total = work.vectors, work.stride, work.target, f"{name}_sum"
+    kernel, padding = work.window
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()))
-    with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, lane, kh, kw):
-        row = work.source.window_row(r, target.height, stride) + kh
-        value = data[row, x * stride + kw, vectors.start(v) + lane]
+    with block(total, axes, reduce={"kh": kernel, "kw": kernel}) as (r, x, v, lane, kh, kw):
+        row = work.source.window_row(r, target.height, stride, padding) + kh
+        column = work.source.window_column(x, stride, padding) + kw
+        value = data[row, column, vectors.start(v) + lane]
         with T.init():
             T.buffer_store(sums, zero(), [r, x, v, lane])
         so_far = sums[r, x, v, lane]
@@ -72,7 +96,7 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
     with block(name, axes) as (r, x, v, lane):
         value = sums[r, x, v, lane]
         if work.kind == "average":
-            value = value * T.float32(1 / (KERNEL * KERNEL))
+            value = value * T.float32(1 / (kernel * kernel))
         at = target.at(r, x, work.offset + vectors.start(v) + lane)
         T.buffer_store(out, activate(value, work.activation), list(at))
 
@@ -89,7 +113,7 @@ def tiles_that_fit(work: Pool, machine: Machine) -> list[tuple[int, int]]:
         for vectors in range(1, work.vectors.count + 1)
         for columns in range(1, min(work.target.width, machine.registers) + 1)
         if work.vectors.count % vectors == 0
-        and vectors * (columns + (columns - 1) * work.stride + KERNEL) <= machine.registers
+        and vectors * (columns + (columns - 1) * work.stride + work.window[0]) <= machine.registers
     ]
 
 

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from pipeline.errors import RequestError
 from pipeline.models import InputSpec, load, load_weights
+from pipeline.models.zoo import build
 
 NAME = "shufflenet-0.25x-g3"
 SMALL = InputSpec(64, 64)
@@ -176,3 +177,28 @@ def test_a_damaged_file_is_refused(suffix, content, tmp_path, state, trained):
 def test_a_path_without_weights_is_refused(file, way_out, tmp_path, trained):
     (tmp_path / "weights.onnx").write_bytes(b"")
     assert way_out in refusal(trained.module, tmp_path / file)
+
+
+def test_classifiers_that_serve_training_only_are_left_out(tmp_path):
+    made = load("googlenet", InputSpec(64, 64, classes=3), seed=9)
+    state = dict(made.module.state_dict())
+    extra = {f"aux{number}.fc2.bias": torch.zeros(3) for number in (1, 2)}
+    torch.save(state | extra, tmp_path / "w.pth")
+    again = load("googlenet", InputSpec(64, 64, classes=3), weights=tmp_path / "w.pth").module
+    found = without_step_counts(again.state_dict())
+    assert all(torch.equal(tensor, state[name]) for name, tensor in found.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "tensors"),
+    [
+        ("vgg-16", {"features.0.weight": [64, 3, 3, 3], "classifier.6.bias": [1000]}),
+        ("squeezenet-1.0", {"features.12.expand3x3.weight": [256, 64, 3, 3]}),
+        ("googlenet", {"inception4e.branch3.1.bn.running_var": [128], "fc.weight": [1000, 1024]}),
+        ("alexnet", {"features.3.weight": [256, 48, 5, 5], "classifier.1.weight": [4096, 9216]}),
+    ],
+)
+def test_tensors_have_the_names_that_torchvision_gives(name, tensors):
+    with torch.device("meta"):
+        state = build(name).state_dict()
+    assert {key: list(state[key].shape) for key in tensors} == tensors

@@ -5,6 +5,7 @@ import torch
 
 from pipeline.errors import RequestError
 from pipeline.models import InputSpec, load, names
+from pipeline.models.macs import count_macs
 from pipeline.models.paper import FIGURES
 from pipeline.models.shufflenet import ChannelShuffle, SqueezeExcite
 from pipeline.models.zoo import build
@@ -25,10 +26,34 @@ def test_every_name_builds_and_runs(name):
         assert module(torch.empty(2, 3, 64, 64)).shape == (2, 7)
 
 
-def test_names_are_those_of_the_two_families():
-    assert len(names()) == len(set(names())) == 5 * 5 * 2 * 2 + 4
+def test_names_are_those_of_the_two_families_and_their_opponents():
+    assert len(names()) == len(set(names())) == 5 * 5 * 2 * 2 + 4 + 4
     assert set(FIGURES) <= set(names())
+    assert {"alexnet", "googlenet", "squeezenet-1.0", "vgg-16"} <= set(names())
     assert {"shufflenet-0.5x-g3-shallow", "shufflenet-2.0x-g3-se-shallow"} <= set(names())
+
+
+@pytest.mark.parametrize(
+    ("name", "macs", "parameters"),
+    [
+        ("alexnet", 724_406_816, 60_965_224),
+        ("googlenet", 1_498_376_192, 6_624_904),
+        ("squeezenet-1.0", 818_924_576, 1_248_424),
+        ("vgg-16", 15_470_264_320, 138_357_544),
+    ],
+)
+def test_opponents_have_the_cost_that_the_paper_gives(name, macs, parameters):
+    with torch.device("meta"):
+        module = build(name).eval()
+    assert count_macs(module, 224, 224) == macs
+    assert sum(parameter.numel() for parameter in module.parameters()) == parameters
+    assert macs / 1e6 == pytest.approx(FIGURES[name].million_macs, rel=0.02)
+
+
+def test_the_paper_counts_squeezenet_at_the_size_of_its_authors():
+    with torch.device("meta"):
+        module = build("squeezenet-1.0").eval()
+    assert round(count_macs(module, 227, 227) / 1e6) == FIGURES["squeezenet-1.0"].million_macs
 
 
 def test_suffixes_change_the_network():
@@ -71,7 +96,10 @@ def test_multiply_adds_are_of_one_image_of_that_size():
     assert large.macs - classifier == 4 * (small.macs - classifier)
 
 
-@pytest.mark.parametrize("name", [*BOTH, f"{QUICK}-se-shallow", "shufflenet-1.0x-g8"])
+@pytest.mark.parametrize(
+    "name",
+    [*BOTH, f"{QUICK}-se-shallow", "shufflenet-1.0x-g8", "alexnet", "googlenet", "squeezenet-1.0"],
+)
 def test_seeded_logits_are_healthy_and_tell_images_apart(name):
     outputs = logits(load(name, InputSpec(128, 128, batch=8)))
     assert 0.3 < outputs.std() < 8

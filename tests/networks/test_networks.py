@@ -1,6 +1,7 @@
 """Whole networks, compiled for this machine, compute what PyTorch computes."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,24 @@ COMPILED = [
     ("shufflenet-1.5x-g2-shallow", SMALL),
     ("mobilenet-1.0", InputSpec()),
     ("mobilenet-0.25", InputSpec(71, 128, batch=2)),
+    ("squeezenet-1.0", InputSpec()),
+    ("squeezenet-1.0", InputSpec(65, 97, batch=2, classes=7)),
+    ("googlenet", InputSpec(97, 65, batch=2, classes=10)),
+    ("alexnet", InputSpec(65, 97, batch=2)),
 ]
+COMPILED_LONG = [
+    ("googlenet", InputSpec()),
+    ("alexnet", InputSpec()),
+    ("vgg-16", InputSpec(65, 97, batch=2)),
+    ("vgg-16", InputSpec()),
+]
+# Half a gigabyte of weights.
+HEAVY = "vgg-16"
+
+
+def networks() -> list[Any]:
+    """Every model by name, the largest for long runs."""
+    return [pytest.param(n, marks=pytest.mark.long) if n == HEAVY else n for n in names()]
 
 
 def lowered(model: Model) -> Lowered:
@@ -41,6 +59,12 @@ def lowered(model: Model) -> Lowered:
 
 def by_hand() -> Records:
     return Records(host().family, {})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "spec"), COMPILED_LONG, ids=lambda case: str(case))
+def test_compiled_large_network_computes_what_pytorch_computes(name: str, spec: InputSpec) -> None:
+    test_compiled_network_computes_what_pytorch_computes(name, spec)
 
 
 @pytest.mark.parametrize(("name", "spec"), COMPILED, ids=lambda case: str(case))
@@ -60,7 +84,7 @@ def test_compiled_network_computes_what_pytorch_computes(name: str, spec: InputS
         np.testing.assert_array_equal(ours.argmax(1), expected.argmax(1))
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", networks())
 def test_every_operator_of_every_model_is_served(name: str) -> None:
     model = load(name)
     made = lowered(model)
@@ -68,7 +92,7 @@ def test_every_operator_of_every_model_is_served(name: str) -> None:
     assert set(sources) == {"hand"}
     assert sum(call.kernel.macs for call in made.calls) == model.macs
     regions = sum(_regions(made, number) for number in range(len(made.calls)))
-    if not name.endswith("-se") and "-se-" not in name:
+    if name.startswith(("shufflenet", "mobilenet")) and "-se" not in name:
         assert regions <= 36
 
 
@@ -77,6 +101,21 @@ def _regions(made: Lowered, number: int) -> int:
     kernel = made.calls[number].kernel
     stages = sum(not isinstance(stage.work, Border) for stage in kernel.stages)
     return 1 if serve(kernel, host(), by_hand()).tile.merged else stages
+
+
+def test_branches_fill_the_tensor_that_an_earlier_kernel_began() -> None:
+    made = lowered(load("squeezenet-1.0", SMALL))
+    begun: set[str] = set()
+    filled = []
+    for call in made.calls:
+        updated = {call.tensors[name] for name in call.kernel.updates}
+        assert updated == begun & {call.tensors[s.writes] for s in call.kernel.stages}
+        begun |= {call.tensors[name] for name in call.kernel.outputs}
+        filled += updated
+    assert len(filled) == len(set(filled)) == 8
+    kinds = {type(stage.work).__name__ for call in made.calls for stage in call.kernel.stages}
+    convolutions = {"SizedFirstConvolution", "Pointwise", "Convolution"}
+    assert kinds == {*convolutions, "SizedPool", "Mean", "Border"}
 
 
 @pytest.mark.parametrize("groups", [2, 3, 4, 8])

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from pipeline.errors import RequestError
 from pipeline.frontend import import_model
-from pipeline.operators import Network
+from pipeline.operators import LocalResponse, Network
 from pipeline.passes.fold_batch_norm import FoldBatchNorm
 from pipeline.passes.fuse_channel_shuffle import FuseChannelShuffle
 from pipeline.passes.read_operators import read_operators
@@ -56,9 +56,30 @@ class Reversed(Net):
         return torch.cat((self.point(x), self.depth(x)), 1)
 
 
-class Dense(Net):
+class Dilated(Net):
     def body(self, x: Tensor) -> Tensor:
-        return torch.cat((self.dense(x), self.depth(x)), 1)
+        wide = functional.conv2d(x, self.dense.weight, None, 1, 2, dilation=2)
+        return torch.cat((wide, self.depth(x)), 1)
+
+
+class Cubed(Net):
+    def body(self, x: Tensor) -> Tensor:
+        x = functional.local_response_norm(x, 5, beta=1.5)
+        return torch.cat((self.point(x), self.depth(x)), 1)
+
+
+class Windows(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.first(x))
+        x = functional.local_response_norm(x, 3, 0.5, 0.75, 2.0)
+        x = functional.max_pool2d(x, 3, 2, ceil_mode=True)
+        x = functional.max_pool2d(torch.relu(self.dense(x)), 2)
+        x = functional.adaptive_avg_pool2d(x, (3, 1)).flatten(1)
+        return functional.linear(x, self.row)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.row = nn.Parameter(torch.arange(24.0 * 36).reshape(24, 36))
 
 
 class SignedPool(Net):
@@ -99,10 +120,25 @@ def test_operands_of_a_concatenation_write_one_tensor_side_by_side() -> None:
         assert {step.activation for step in parts} == {activation}
 
 
+def test_windows_of_other_sizes_are_read() -> None:
+    first, normalised, pooled, dense, halved, averaged, row = network(Windows()).operators
+    assert (first.kernel, first.stride, first.padding) == ((3, 3), 2, 1)
+    assert normalised.kind == "normalisation"
+    assert normalised.local_response == LocalResponse(3, 0.5, 2.0)
+    assert (pooled.kernel, pooled.stride, pooled.padding) == ((3, 3), 2, 0)
+    assert (dense.kind, dense.kernel, dense.activation) == ("convolution", (3, 3), "relu")
+    assert (halved.kind, halved.kernel, halved.stride) == ("max_pool", (2, 2), 2)
+    assert averaged.kind == "adaptive_pool"
+    assert (row.kind, row.data, row.kernel) == ("convolution", averaged.writes, (3, 1))
+    assert row.weight is not None
+    assert row.weight.shape == (24, 12, 3, 1)
+
+
 @pytest.mark.parametrize(
     ("module", "named"),
     [
-        (Dense, "nn.conv2d"),
+        (Dilated, "nn.conv2d"),
+        (Cubed, "exponent 1.5"),
         (SignedPool, "after a ReLU"),
         (TwoBranches, "not served|also used"),
         (Reversed, "not served|no channel shuffle"),

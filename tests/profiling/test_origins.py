@@ -13,12 +13,16 @@ NETWORKS = {
     "shufflenet-0.5x-g3": InputSpec(96, 65),
     "shufflenet-0.5x-g4-se": SMALL,
     "mobilenet-0.25": SMALL,
+    "squeezenet-1.0": SMALL,
+    "alexnet": SMALL,
 }
 # The layer that a module has to be, by the kind of an operator.
 LAYERS = {
     "max_pool": torch.nn.MaxPool2d,
     "average_pool": torch.nn.AvgPool2d,
     "mean": torch.nn.AdaptiveAvgPool2d,
+    "adaptive_pool": torch.nn.AdaptiveAvgPool2d,
+    "normalisation": torch.nn.LocalResponseNorm,
 }
 
 

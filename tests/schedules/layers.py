@@ -1,13 +1,16 @@
-"""Kernels of one stage on layers of every kind: those of ShuffleNet and odd ones."""
+"""Kernels of one stage on layers of every kind: those of the networks and odd ones."""
 
+from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.border import Border
+from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
-from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.first_convolution import FirstConvolution, SizedFirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
+from schedules.cpu.normalisation import Normalisation
 from schedules.cpu.operators import Work
 from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pool import Pool
+from schedules.cpu.pool import Pool, SizedPool
 from schedules.cpu.scale import Scale
 from schedules.frame import Frame, Planes
 from schedules.machine import Machine
@@ -122,3 +125,103 @@ def first(layer: tuple[int, ...], machine: Machine) -> FirstConvolution:
     target = Frame(images, *size, channels, 1)
     lanes = machine.lanes_for(channels)
     return FirstConvolution(Planes(images, 3, height, width), target, stride, lanes)
+
+
+# Images, height, width, groups, inputs, outputs, kernel, stride, padding, border, offset.
+CONVOLUTIONS = [
+    # Small ones of VGG, GoogLeNet, SqueezeNet and AlexNet: 3x3 and 5x5, plain and in two groups.
+    (1, 14, 14, 1, 64, 64, (3, 3), 1, 1, 1, 0),
+    (1, 7, 7, 1, 48, 208, (3, 3), 1, 1, 1, 64),
+    (1, 13, 13, 2, 24, 32, (5, 5), 1, 2, 2, 0),
+    (1, 13, 13, 2, 48, 48, (3, 3), 1, 1, 1, 0),
+    # A dense layer behind images, with and without a border.
+    (1, 6, 6, 1, 32, 96, (6, 6), 1, 0, 0, 0),
+    (2, 3, 2, 1, 5, 17, (3, 2), 1, 0, 1, 0),
+    # All strides and paddings, primes, one channel, one below, at and above a vector, wide borders.
+    (1, 1, 1, 1, 1, 1, (3, 3), 1, 1, 1, 0),
+    (2, 9, 7, 1, 3, 5, (3, 3), 2, 1, 1, 0),
+    (1, 11, 13, 1, 7, 15, (5, 5), 2, 2, 3, 2),
+    (1, 17, 19, 1, 2, 16, (7, 7), 4, 3, 3, 0),
+    (1, 12, 31, 1, 1, 33, (2, 2), 2, 0, 2, 0),
+    (3, 8, 5, 3, 4, 17, (1, 1), 2, 0, 0, 0),
+    (1, 15, 14, 1, 3, 8, (11, 11), 3, 2, 2, 1),
+    (1, 5, 6, 5, 1, 2, (3, 3), 1, 2, 2, 0),
+    (2, 6, 10, 1, 4, 4, (4, 3), 3, 1, 1, 0),
+]
+
+
+def convolution(layer: tuple, machine: Machine) -> Convolution:
+    """A convolution on a layer of `CONVOLUTIONS`."""
+    images, height, width, groups, inputs, outputs, kernel, stride, padding, border, offset = layer
+    source = Frame(images, height, width, groups * inputs, border)
+    size = [
+        (extent + 2 * padding - window) // stride + 1
+        for extent, window in zip((height, width), kernel, strict=True)
+    ]
+    target = Frame(images, *size, groups * outputs + offset, 1)
+    lanes = machine.lanes_for(outputs)
+    return Convolution(
+        source, target, kernel, stride, padding, groups, inputs, outputs, lanes, offset, "relu"
+    )
+
+
+# Images, height, width, channels, kernel, stride, padding, whether sizes are rounded up, border.
+POOLS = [
+    (1, 14, 14, 64, 2, 2, 0, False, 0),
+    (1, 13, 13, 96, 3, 2, 0, False, 2),
+    (1, 12, 14, 48, 3, 2, 0, True, 1),
+    (2, 7, 9, 17, 2, 2, 0, True, 1),
+    (1, 8, 5, 1, 5, 3, 2, False, 3),
+    (1, 3, 3, 33, 3, 1, 0, False, 1),
+]
+
+
+def sized_pool(layer: tuple, machine: Machine) -> SizedPool:
+    """A maximum pool on a layer of `POOLS`."""
+    images, height, width, channels, kernel, stride, padding, up, border = layer
+    spare = stride - 1 if up else 0
+    size = [(side + 2 * padding - kernel + spare) // stride + 1 for side in (height, width)]
+    source, target = Frame(images, height, width, channels, border), Frame(images, *size, channels)
+    return SizedPool(
+        source, target, "max", stride, machine.lanes_for(channels), kernel=kernel, padding=padding
+    )
+
+
+# Images, height, width, channels made, kernel, stride, padding.
+LARGE_WINDOWS = [(1, 33, 35, 64, 7, 2, 3), (2, 29, 31, 96, 7, 2, 0), (1, 40, 43, 17, 11, 4, 2)]
+
+
+def sized_first(layer: tuple[int, ...], machine: Machine) -> SizedFirstConvolution:
+    """The first convolution on a layer of `LARGE_WINDOWS`."""
+    images, height, width, channels, kernel, stride, padding = layer
+    size = [(side + 2 * padding - kernel) // stride + 1 for side in (height, width)]
+    target = Frame(images, *size, channels, 1)
+    return SizedFirstConvolution(
+        Planes(images, 3, height, width), target, stride, machine.lanes_for(channels),
+        kernel=kernel, padding=padding,
+    )  # fmt: skip
+
+
+# Images, height, width, channels, height and width that are averaged to.
+AVERAGED = [(1, 3, 2, 64, 7, 7), (2, 11, 13, 17, 7, 6), (1, 5, 1, 1, 2, 3)]
+
+
+def adaptive(layer: tuple[int, ...], machine: Machine) -> AdaptivePool:
+    """The pool on a layer of `AVERAGED`."""
+    images, height, width, channels, *size = layer
+    source, target = Frame(images, height, width, channels, 1), Frame(images, *size, channels)
+    return AdaptivePool(source, target, machine.lanes_for(channels))
+
+
+# Images, height, width, channels, size of the neighbourhood.
+NORMALISED = [(1, 7, 7, 96, 5), (2, 3, 5, 17, 4), (1, 2, 3, 1, 5), (1, 1, 1, 33, 1)]
+
+
+def normalised(layer: tuple[int, ...], machine: Machine) -> Normalisation:
+    """A normalisation on a layer of `NORMALISED`."""
+    images, height, width, channels, size = layer
+    source, target = (
+        Frame(images, height, width, channels),
+        Frame(images, height, width, channels, 2),
+    )
+    return Normalisation(source, target, size, 0.5, 2.0, machine.lanes_for(channels))

@@ -36,7 +36,11 @@ def weights_of(kernel: Kernel, rng: np.random.Generator) -> dict[str, tuple[Arra
             "PointwiseTail": lambda w=work: (w.groups * w.outputs, w.inputs),
             "Depthwise": lambda w=work: (w.source.channels, 3, 3),
             "FirstConvolution": lambda w=work: (w.target.channels, w.source.planes, 3, 3),
-        }[type(work).__name__]()
+            "SizedFirstConvolution": lambda w=work: (
+                w.target.channels, w.source.planes, w.kernel, w.kernel
+            ),
+            "Convolution": lambda w=work: (w.groups * w.outputs, w.inputs, *w.kernel),
+        }[type(work).__name__]()  # fmt: skip
         weight = rng.standard_normal(shape, dtype="float32") / np.sqrt(np.prod(shape[1:]))
         made[stage.name] = weight.astype("float32"), rng.standard_normal(shape[0], dtype="float32")
     return made

@@ -5,10 +5,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from schedules.cpu.adaptive_pool import AdaptivePool
+from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel, program, scheduled
 from schedules.cpu.mean import Mean
+from schedules.cpu.normalisation import Normalisation
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pool import Pool
@@ -32,6 +35,11 @@ def works(machine: Machine) -> list[Work]:
     made += [work for layer in layers.WINDOWS for work in layers.windowed(layer, machine)]
     made += [work for layer in layers.FRAMES for work in layers.whole(layer, machine)]
     made += [layers.first(layer, machine) for layer in layers.IMAGES]
+    made += [layers.convolution(layer, machine) for layer in layers.CONVOLUTIONS]
+    made += [layers.sized_pool(layer, machine) for layer in layers.POOLS]
+    made += [layers.sized_first(layer, machine) for layer in layers.LARGE_WINDOWS]
+    made += [layers.adaptive(layer, machine) for layer in layers.AVERAGED]
+    made += [layers.normalised(layer, machine) for layer in layers.NORMALISED]
     return made
 
 
@@ -88,7 +96,8 @@ def by_pytorch(kernel: Kernel, arguments: dict[str, Array]) -> Array:
         rng.standard_normal(pixels(kernel.frames[tensor], arguments[tensor]).shape)
     weights = weights_of(kernel, rng).get(name)
     if isinstance(work, FirstConvolution):
-        made = functional.conv2d(data, *map(torch.from_numpy, weights), work.stride, 1)
+        _, padding = work.window
+        made = functional.conv2d(data, *map(torch.from_numpy, weights), work.stride, padding)
     else:
         made = _by_pytorch(work, data.permute(0, 3, 1, 2), weights)
     if "gate" in arguments:
@@ -117,7 +126,20 @@ def _by_pytorch(
         if work.kind == "average":
             return functional.avg_pool2d(data, 3, work.stride, 1)
         # A maximum is served after a ReLU; of signed data it is that of the positive values.
-        return functional.max_pool2d(data.clamp(min=0), 3, work.stride, 1)
+        kernel, padding = work.window
+        size = work.target.height, work.target.width
+        rounded = (data.shape[2] + 2 * padding - kernel) // work.stride + 1 < size[0]
+        rounded |= (data.shape[3] + 2 * padding - kernel) // work.stride + 1 < size[1]
+        return functional.max_pool2d(
+            data.clamp(min=0), kernel, work.stride, padding, ceil_mode=rounded
+        )
+    if isinstance(work, Convolution):
+        weight, bias = map(torch.from_numpy, weights)
+        return functional.conv2d(data, weight, bias, work.stride, work.padding, 1, work.groups)
+    if isinstance(work, AdaptivePool):
+        return functional.adaptive_avg_pool2d(data, (work.target.height, work.target.width))
+    if isinstance(work, Normalisation):
+        return functional.local_response_norm(data, work.size, work.alpha, 0.75, work.bias)
     if isinstance(work, Mean):
         return data.mean((2, 3), keepdim=True)
     return data

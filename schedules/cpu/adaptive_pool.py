@@ -1,0 +1,124 @@
+"""Averaging an image to a given number of pixels on a CPU, as before dense layers.
+
+    for strip in parallel:                           # strip_rows rows of output pixels
+        for row, column, vector_block:
+            sum[vectors x lanes] = 0                 # lives in registers
+            for kh, kw:                              # up to the largest window
+                sum[v] += data[first row + kh, first column + kw, v] if inside the window
+            out[row, column, v] = sum[v] / pixels of the window
+
+Output pixel i of n averages the pixels from floor(i size / n) to ceil((i + 1) size / n), so windows
+differ in size and may overlap. It is a tiny part of any network.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import s_tir
+from tvm.script.ir_builder import tirx as T
+
+from schedules.cpu.moves import Nest
+from schedules.frame import Frame
+from schedules.machine import Machine
+from schedules.program import Tensors, block, scratch, zero
+from schedules.vectors import Vectors
+
+NESTS = 2
+
+
+@dataclass(frozen=True)
+class AdaptivePool:
+    """The averages that make an image of the size of `target`."""
+
+    source: Frame
+    target: Frame
+    lanes: int
+    macs: int = 0
+
+    @property
+    def vectors(self) -> Vectors:
+        """The channels as vectors."""
+        return Vectors(self.source.channels, self.lanes)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The numbers of the nest."""
+
+    strip_rows: int
+    vectors: int
+
+
+def emit(name: str, work: AdaptivePool, tensors: Tensors) -> None:
+    """Write the blocks of the stage: data and out."""
+    data, out = tensors["data"], tensors["out"]
+    source, target, vectors, total = work.source, work.target, work.vectors, f"{name}_sum"
+    axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
+    window = {
+        "kh": _largest(source.height, target.height),
+        "kw": _largest(source.width, target.width),
+    }
+    sums = scratch(total, tuple(axes.values()))
+    with block(total, axes, reduce=window) as (r, x, v, lane, kh, kw):
+        top, rows = _window(r % target.height, source.height, target.height)
+        left, columns = _window(x, source.width, target.width)
+        image = r // target.height * source.height
+        value = data[source.at(image + top + kh, left + kw, vectors.start(v) + lane)]
+        inside = T.And(kh < rows, kw < columns)
+        with T.init():
+            T.buffer_store(sums, zero(), [r, x, v, lane])
+        value = T.if_then_else(inside, value, zero())
+        T.buffer_store(sums, sums[r, x, v, lane] + value, [r, x, v, lane])
+    with block(name, axes) as (r, x, v, lane):
+        _, rows = _window(r % target.height, source.height, target.height)
+        _, columns = _window(x, source.width, target.width)
+        mean = sums[r, x, v, lane] / T.cast(rows * columns, "float32")
+        T.buffer_store(out, mean, list(target.at(r, x, vectors.start(v) + lane)))
+
+
+def _window(index: Any, size: int, count: int) -> tuple[Any, Any]:
+    """The first pixel under a window, and how many there are."""
+    first = index * size // count
+    return first, ((index + 1) * size + count - 1) // count - first
+
+
+def _largest(size: int, count: int) -> int:
+    return max(int(_window(index, size, count)[1]) for index in range(count))
+
+
+def weight_shapes(work: AdaptivePool) -> dict[str, tuple[int, ...]]:
+    """A pool has no constants."""
+    return {}
+
+
+def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+    """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
+    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
+    r, _, v, lane = sch.get_loops(out)
+    strip, _ = sch.split(r, [None, tile.strip_rows])
+    vector_block, vector = sch.split(v, [None, tile.vectors])
+    sch.compute_at(sums, vector_block, preserve_unit_loops=True)
+    sch.set_scope(sums, 0, "local")
+    sch.unroll(vector)
+    sch.vectorize(lane)
+    *_, v, lane, kh, kw = sch.get_loops(sums)
+    sch.reorder(kh, kw, v, lane)
+    sch.unroll(v)
+    sch.vectorize(lane)
+    return Nest((strip,), sums, kh)
+
+
+def tiles_that_fit(work: AdaptivePool, machine: Machine) -> list[tuple[int]]:
+    """Every number of vectors that divides the channels and leaves registers free."""
+    return [
+        (vectors,)
+        for vectors in range(1, machine.registers // 2 + 1)
+        if work.vectors.count % vectors == 0
+    ]
+
+
+def hand_tile(work: AdaptivePool, machine: Machine, strip_rows: int) -> Tile:
+    """As many sums as it takes to hide the latency of an addition, and no more."""
+    enough = 2 * machine.fma_latency
+    fitting = [vectors for (vectors,) in tiles_that_fit(work, machine)]
+    return Tile(strip_rows, min(fitting, key=lambda vectors: (abs(vectors - enough), -vectors)))
