@@ -72,6 +72,15 @@ def linker_for(target: Target, chosen: Path | None = None) -> Linker:
     return Linker((*zig, *_flags(target), *alone))
 
 
+def object_linker_for(target: Target) -> Linker:
+    """What links a kernel alone, which needs no library: where that is enough, without a compiler.
+
+    A compiler looks for its own libraries first, which takes longer than the linking.
+    """
+    direct = shutil.which("ld") if is_native(target) else None
+    return Linker((direct, "-shared")) if direct else linker_for(target)
+
+
 def is_native(target: Target) -> bool:
     """Whether this machine has the instruction set and the system of a target."""
     return target.architecture == architecture() and not target.android

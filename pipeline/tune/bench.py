@@ -37,11 +37,16 @@ class Bench:
     free: int
     remote: bool
 
+    def disturbed(self, threads: Sequence[int]) -> bool:
+        """Whether what is built would take cores of a kernel of so many threads."""
+        return not self.remote and max(threads) > self.free
+
     def alone(self, threads: Sequence[int]) -> AbstractContextManager[None]:
-        """While a kernel of so many threads runs: nothing is built, if that took its cores."""
-        if self.remote or max(threads) <= self.free:
-            return nullcontext()
-        return self.workshop.quiet()
+        """While kernels of so many threads run: nothing is built, if that took their cores.
+
+        Nothing is to be asked of the builders meanwhile.
+        """
+        return self.workshop.quiet() if self.disturbed(threads) else nullcontext()
 
 
 @contextmanager

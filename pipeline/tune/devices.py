@@ -71,11 +71,13 @@ class Job:
 class Care:
     """How a library is timed and checked, by seconds that count as fast and slow.
 
-    `repeats` times, but once if that shows it to be above `slow_above`. With the arguments of
-    several seeds if it is below `thorough_below`, or that is None.
+    `repeats` times so many `milliseconds`, but only shortly if that shows it to be above
+    `slow_above`. With the arguments of several seeds if it is below `thorough_below`, or that is
+    None.
     """
 
     repeats: int
+    milliseconds: int
     slow_above: float | None
     thorough_below: float | None
 

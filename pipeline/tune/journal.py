@@ -125,17 +125,20 @@ class Journal:
         ]
 
     def propose(
-        self, task: str, proposals: list[tuple[TileFields, Origin]], number: int, round_number: int
+        self, proposals: Sequence[tuple[str, TileFields, Origin]], number: int, round_number: int
     ) -> list[Candidate]:
-        """Write a round down before anything is built; its candidates count on from `number`."""
+        """Write a round down, all or none of it, before anything is built.
+
+        Proposals name their task; the candidates count on from `number`.
+        """
         candidates = [
             Candidate(number + index, round_number, task, tile, origin)
-            for index, (tile, origin) in enumerate(proposals)
+            for index, (task, tile, origin) in enumerate(proposals)
         ]
         with self.file.change():
             for one in candidates:
                 tile, about = canonical(one.tile), self.conditions
-                row = (one.number, one.round, about, task, tile, one.origin, 0)
+                row = (one.number, one.round, about, one.task, tile, one.origin, 0)
                 self.file.put("candidates", row)
         return candidates
 

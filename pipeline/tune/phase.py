@@ -14,17 +14,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import groupby
 from math import inf
 
+from pipeline.tune.bench import Bench
 from pipeline.tune.entries import Candidate, Trial, fastest_first
 from pipeline.tune.ranking import Ranking
 from pipeline.tune.run_task import TaskRun
 from pipeline.tune.search import BATCH, Proposal
+from pipeline.tune.turn import Turn, take, turns_together
 
 # Rounds that are built or measured at a time.
 AHEAD = 2
 
-Submit = Callable[[TaskRun, list[Proposal], int], list[Candidate]]
+Round = list[tuple[TaskRun, Proposal]]
 
 
 @dataclass
@@ -36,10 +39,11 @@ class Phase:
     """
 
     runs: Sequence[TaskRun]
+    bench: Bench
     limit: float
     next_round: int
     executor: ThreadPoolExecutor
-    propose: Submit
+    propose: Callable[[Round, int], list[Candidate]]
     record: Callable[[TaskRun, Trial], None]
     over: Callable[[], bool]
     seed: int
@@ -53,8 +57,8 @@ class Phase:
         Time may be over before that, but not before every task's hand tile was measured.
         """
         by_key = {run.key: run for run in self.runs}
-        for candidate in pending:
-            self._submit(by_key[candidate.task], candidate)
+        for _, round_ in groupby(pending, key=lambda candidate: candidate.round):
+            self._submit([(by_key[candidate.task], candidate) for candidate in round_])
         try:
             while not self._late():
                 while len(self._open) < AHEAD and self._begin():
@@ -63,8 +67,8 @@ class Phase:
                     return
                 self._collect()
         finally:
-            for future in self._going:
-                future.cancel()
+            for result in self._going:
+                result.cancel()
 
     def _collect(self) -> None:
         """Take the results that are there, and wait for one if there is none."""
@@ -81,38 +85,47 @@ class Phase:
 
     def _begin(self) -> bool:
         """Propose a round; False if there is nothing more to measure."""
-        begun, seen = time.monotonic(), self.next_round - 1
-        run = self._next(seen)
-        if run is None and not self._open:
-            seen = self.next_round
-            run = self._next(seen)
-        if run is None:
-            return False
-        left = self.limit - sum(len(one.search.proposed) for one in self.runs)
-        ranking = self._ranking(run, seen) if run.search.learns else None
-        proposals = run.search.batch(int(min(left, BATCH)), run.search.before(seen), ranking)
+        begun = time.monotonic()
+        round_ = self._round(self.next_round - 1)
+        if not round_ and not self._open:
+            round_ = self._round(self.next_round)
         self.searching += time.monotonic() - begun
-        for candidate in self.propose(run, proposals, self.next_round):
-            self._submit(run, candidate)
-        self.next_round += 1
-        return True
+        if round_:
+            candidates = self.propose(round_, self.next_round)
+            self._submit([(run, one) for (run, _), one in zip(round_, candidates, strict=True)])
+            self.next_round += 1
+        return bool(round_)
 
-    def _submit(self, run: TaskRun, candidate: Candidate) -> None:
-        run.search.expect(candidate)
-        self._open[candidate.round] += 1
-        building = run.build(candidate)
-        self._going[self.executor.submit(run.attempt, candidate, building)] = run
+    def _submit(self, candidates: Sequence[tuple[TaskRun, Candidate]]) -> None:
+        turns = []
+        for run, candidate in candidates:
+            run.search.expect(candidate)
+            self._open[candidate.round] += 1
+            turns.append(Turn(run, candidate, run.build(candidate)))
+            self._going[turns[-1].result] = run
+        for together in turns_together(self.bench, turns):
+            self.executor.submit(take, self.bench, together)
+
+    def _round(self, seen: int) -> Round:
+        """What to measure next, by what rounds before `seen` have told: of one task, or new ones.
+
+        Nothing is known of new tasks that has to be waited for, so some share a round.
+        """
+        left = int(min(self.limit - sum(len(run.search.proposed) for run in self.runs), BATCH))
+        if left <= 0:
+            return []
+        fresh = [run for run in self.runs if not run.search.proposed]
+        if fresh:
+            return [(run, one) for run in fresh[:left] for one in run.search.batch(1, [], None)]
+        run = None if self.over() else self._next(seen)
+        if run is None:
+            return []
+        ranking = self._ranking(run, seen) if run.search.learns else None
+        return [(run, one) for one in run.search.batch(left, run.search.before(seen), ranking)]
 
     def _next(self, seen: int) -> TaskRun | None:
-        """The task that the next round is for, by what rounds before `seen` have told."""
+        """The task that the next round is for."""
         proposed = {run.key: len(run.search.proposed) for run in self.runs}
-        if sum(proposed.values()) >= self.limit:
-            return None
-        fresh = [run for run in self.runs if not proposed[run.key]]
-        if fresh:
-            return fresh[0]
-        if self.over():
-            return None
         known = {run.key: run.search.before(seen) for run in self.runs}
         left = [run for run in self.runs if not run.search.is_over(known[run.key])]
 

@@ -22,9 +22,10 @@ from pipeline.tune.search import Search, winner
 from pipeline.tune.space import Subject
 from pipeline.tune.workshop import BuildError, Library, Reference
 
-# Timings of a candidate whose first one is not so much above the best that no noise explains it.
-REPEATS = 5
-SLOW = 1.25
+# Timings of a candidate that a short look does not find so much above the best that no noise
+# explains it; each is long enough that the clock's resolution does not matter.
+REPEATS, REPEAT_MS = 5, 4
+SLOW = 1.2
 # Times that each finalist is measured anew, one after the other, and timings of each.
 ROUNDS = 3
 FINAL_REPEATS = 3
@@ -79,25 +80,29 @@ class TaskRun:
         assert self.reference
         return self.bench.workshop.build(self.file, candidate.tile)
 
-    def attempt(self, candidate: Candidate, building: Future[Library]) -> Trial:
-        """Measure a candidate when it is built; that it fails is a result too."""
+    def attempt(self, candidate: Candidate, building: Future[Library], waited: float) -> Trial:
+        """Measure a candidate that is built; that it fails is a result too."""
         begun = time.monotonic()
         try:
             library, job = building.result(), self.job
         except BuildError as error:
             return Trial(candidate, Outcome(None, str(error)))
         self.libraries[candidate.key] = library
-        ready = time.monotonic()
-        care = Care(REPEATS, self.best * SLOW, self.best)
+        care = Care(REPEATS, REPEAT_MS, self.best * SLOW, self.best)
         outcome = self._measured(candidate.tile, library, job, care)
         self.best = min(self.best, outcome.seconds or inf)
         outcome = replace(
             outcome,
             build_seconds=library.seconds,
-            measure_seconds=time.monotonic() - ready,
-            wait_seconds=ready - begun,
+            measure_seconds=time.monotonic() - begun,
+            wait_seconds=waited,
         )
         return Trial(candidate, outcome)
+
+    def explained(self, trial: Trial) -> Trial:
+        """With the trace of a candidate that computes something else."""
+        trace = self.bench.workshop.trace(self.file, trial.tile)
+        return replace(trial, outcome=replace(trial.outcome, trace=trace))
 
     def final(self, told: Callable[[], None]) -> Final:
         """The winner among the best and the hand tile, measured again in turns.
@@ -132,15 +137,16 @@ class TaskRun:
 
     def _again(self, finalists: Sequence[Trial], told: Callable[[], None]) -> list[Trial]:
         """The finalists with the median of times taken in turns; who fails is out."""
-        libraries = {trial.key: self._library(trial) for trial in finalists}
+        libraries, job = {trial.key: self._library(trial) for trial in finalists}, self.job
         taken: dict[str, list[float]] = {trial.key: [] for trial in finalists}
-        for turn in range(ROUNDS):
-            for trial in finalists:
-                # The first time it is checked with all seeds.
-                care = Care(FINAL_REPEATS, None, None if turn == 0 else 0.0)
-                outcome = self._measured(trial.tile, libraries[trial.key], self.job, care)
-                taken[trial.key] += [outcome.seconds] if outcome.seconds is not None else []
-                told()
+        with self.bench.alone(self.threads):
+            for turn in range(ROUNDS):
+                for trial in finalists:
+                    # The first time it is checked with all seeds.
+                    care = Care(FINAL_REPEATS, REPEAT_MS, None, None if turn == 0 else 0.0)
+                    outcome = self._measured(trial.tile, libraries[trial.key], job, care)
+                    taken[trial.key] += [outcome.seconds] if outcome.seconds is not None else []
+                    told()
         again = [
             Trial(trial.candidate, Outcome(median(taken[trial.key])))
             for trial in finalists
@@ -162,16 +168,12 @@ class TaskRun:
         extra: dict[str, Any] = {"task": self.task.workload, "tile": tile}
 
         def work(device: Device) -> float:
-            with self.bench.alone(job.threads):
-                return device.seconds(job, library.path, care, extra)
+            return device.seconds(job, library.path, care, extra)
 
         try:
             seconds, device = self.bench.pool.run(work)
         except CandidateError as error:
-            failure = str(error)
-            wrong = "wrong output" in failure
-            trace = self.bench.workshop.trace(self.file, tile) if wrong else None
-            return Outcome(None, failure, library.program, trace)
+            return Outcome(None, str(error), library.program)
         return Outcome(seconds, None, library.program, None, device)
 
 

@@ -18,10 +18,9 @@ from pipeline.tune.entries import Candidate, Final, Trial
 from pipeline.tune.history import read_history
 from pipeline.tune.journal import Journal
 from pipeline.tune.opening import opened, pending, restore
-from pipeline.tune.phase import Phase
+from pipeline.tune.phase import Phase, Round
 from pipeline.tune.progress import Progress, Tally
 from pipeline.tune.run_task import TaskRun
-from pipeline.tune.search import Proposal
 from pipeline.tune.subject import Tiles, best_tiles
 
 
@@ -96,7 +95,7 @@ class Session:
         self.total = int(min(limit, sum(run.search.size for run in self.runs)))
         executor = ThreadPoolExecutor(bench.pool.size, thread_name_prefix="device")
         phase = Phase(
-            self.runs, limit, self.history.next_round, executor,
+            self.runs, bench, limit, self.history.next_round, executor,
             self._propose, self._record, over, self.seed,
         )  # fmt: skip
         try:
@@ -111,12 +110,11 @@ class Session:
         self.history.next_round = phase.next_round
         self.tally.searching += phase.searching
 
-    def _propose(
-        self, run: TaskRun, proposals: list[Proposal], round_number: int
-    ) -> list[Candidate]:
+    def _propose(self, round_: Round, round_number: int) -> list[Candidate]:
         number = self.history.next_number
-        self.history.next_number += len(proposals)
-        return self.journal.propose(run.key, proposals, number, round_number)
+        self.history.next_number += len(round_)
+        rows = [(run.key, tile, origin) for run, (tile, origin) in round_]
+        return self.journal.propose(rows, number, round_number)
 
     def _record(self, run: TaskRun, trial: Trial) -> None:
         self.journal.add(trial, self.clock.lap(), self.schedules)

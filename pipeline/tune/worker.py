@@ -4,14 +4,14 @@
     {"command": "prepare", "inputs": ["x.npz"], "updates": [], "outputs": [[28, 28, 240]],
      "reference": "r.so", "expected": ["y.npz"]}                                       -> {}
     {"command": "load", "library": "k.so"}                                             -> {}
-    {"command": "measure", "threads": [2, 1], "repeats": 5, "slow_above": 1e-4,
+    {"command": "measure", "threads": [2, 1], "repeats": 5, "milliseconds": 4, "slow_above": 1e-4,
      "thorough_below": 9e-5}                                           -> {"seconds": [4e-5, 7e-5]}
 
 `prepare` runs the unscheduled kernel on the arguments of each seed, unless its outputs are there
 from an earlier process. `measure` checks what `load` loaded on the arguments of the first seed and
-times it: once, and for `repeats` times where that is not above `slow_above`. Where the mean time is
-below `thorough_below` it is checked on the arguments of all other seeds. A kernel may crash or
-never end: then the other side starts another process.
+times it: shortly, and where that is not above `slow_above`, `repeats` times so many milliseconds.
+Where the mean time is below `thorough_below` it is checked on the arguments of all other seeds. A
+kernel may crash or never end: then the other side starts another process.
 """
 
 import gc
@@ -30,10 +30,14 @@ from pipeline.tune.serving import Command, serve
 
 Array = NDArray[Any]
 
+# How the message of a candidate that computes something else begins.
+WRONG = "wrong output"
+
 # Relative to the largest value; sums of a thousand float32 products in another order differ less.
 TOLERANCE = 1e-4
-# Long enough that the clock's resolution and a single interrupt do not matter.
-REPEAT_MS = 10
+# The short look: the median of so many times so many milliseconds, so that one interrupt does not
+# move it.
+LOOKS, LOOK_MS = 3, 1
 # TVM's word for one thread on each of the fastest cores.
 FASTEST_CORES = 1
 
@@ -86,9 +90,10 @@ class Worker:
             self._configure(threads)
             self._checked(0)
         above, below = request["slow_above"], request["thorough_below"]
-        seconds = self._times(request, request["repeats"] if above is None else 1)
+        look = request | {"repeats": LOOKS, "milliseconds": LOOK_MS}
+        seconds = self._times(request if above is None else look)
         if above is not None and mean(seconds) <= above:
-            seconds = self._times(request, request["repeats"])
+            seconds = self._times(request)
         if below is None or mean(seconds) < below:
             for seed in range(1, len(self.inputs)):
                 self._checked(seed)
@@ -99,21 +104,25 @@ class Worker:
         self.place.function("runtime.config_threadpool")
         return {}
 
-    def _times(self, request: dict[str, Any], repeats: int) -> list[float]:
+    def _times(self, request: dict[str, Any]) -> list[float]:
         """The time with each number of threads."""
         seconds = []
         for threads in request["threads"]:
             self._configure(threads)
-            seconds.append(self.timed(request, repeats))
+            seconds.append(self.timed(request))
         return seconds
 
     def _configure(self, threads: int) -> None:
         self.place.function("runtime.config_threadpool")(FASTEST_CORES, threads)
 
-    def timed(self, _: dict[str, Any], repeats: int) -> float:
+    def timed(self, request: dict[str, Any]) -> float:
         """The median time of the loaded library, in seconds."""
         evaluator = self.library.time_evaluator(
-            "main", self.place.device, number=1, repeat=repeats, min_repeat_ms=REPEAT_MS
+            "main",
+            self.place.device,
+            number=1,
+            repeat=request["repeats"],
+            min_repeat_ms=request["milliseconds"],
         )
         arguments = (*self._fresh(self.inputs[0]), *self._outputs())
         return float(statistics.median(evaluator(*arguments).results))
@@ -155,11 +164,11 @@ def check(output: Array, expected: Array) -> None:
     untouched = np.isnan(expected)
     wrong = int((np.isnan(output) != untouched).sum())
     if wrong:
-        raise ValueError(f"wrong output: {wrong} elements are written that should not be, or not")
+        raise ValueError(f"{WRONG}: {wrong} elements are written that should not be, or not")
     difference = np.abs(output - expected)[~untouched].max(initial=0.0)
     error = difference / max(np.abs(expected[~untouched]).max(initial=0.0), 1e-30)
     if not error <= TOLERANCE:
-        raise ValueError(f"wrong output: relative error {error:.1e}")
+        raise ValueError(f"{WRONG}: relative error {error:.1e}")
 
 
 def _arrays(path: Path) -> list[Array]:

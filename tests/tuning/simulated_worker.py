@@ -11,7 +11,7 @@ from pipeline.tune.worker import Worker
 class SimulatedWorker(Worker):
     """Runs the kernel once, and does not look at the clock."""
 
-    def timed(self, request: dict[str, Any], _: int) -> float:
+    def timed(self, request: dict[str, Any]) -> float:
         """Up to twice as long as the best."""
         return simulated_seconds(request["task"], request["tile"])
 

@@ -1,13 +1,19 @@
 """Candidates built and measured a minute, on a quiet machine: python -m tests.tuning.study_rate.
 
-The pointwise operators of ShuffleNet 1.0x g=3, by this project's loop and by MetaSchedule's own:
-the same unscheduled programs, the same schedules with sampled tiles. MetaSchedule gets a build
-function that imports nothing it does not need and a builder for each core; it checks no output, and
-times each candidate as often as we do one that is not far above the best. It runs with its default
-strategy and cost model, but without mutators, so evolution only draws and ranks; and with its
-cheapest search, which draws at random and learns nothing, and which is the harder to beat. All
-count candidates with a time, from the first line of the loop to the last; importing TVM and making
-the networks is in none.
+The pointwise operators of ShuffleNet 1.0x g=3, by this project's loop as `tune` runs it and by
+MetaSchedule's on the same unscheduled programs, in two ways:
+
+    own         as its user has it: its own design space for a CPU with the schedule rules,
+                postprocessors and mutators that it has by default, evolutionary search, and the
+                cost model of boosted trees
+    replay      its cheapest search, which draws at random and learns nothing, in our schedules
+                with sampled tiles: what the loop alone costs
+
+Either gets a build function that imports nothing it does not need, in place of its default that
+builds nothing within its deadline here; a builder for each core; and as many timings of a candidate
+as we take of one that is not far above the best, which are a fifth of the seconds that it takes by
+default. It checks no output. All count candidates with a time, from the first line of the loop to
+the last; importing TVM and making the networks is in none.
 """
 
 import dataclasses
@@ -18,6 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import tvm
 from tvm import IRModule, s_tir
 from tvm.s_tir import meta_schedule as ms
 
@@ -29,18 +36,17 @@ from pipeline.tune.bench import Equipment, equipped
 from pipeline.tune.budget import Budget
 from pipeline.tune.conditions import conditions
 from pipeline.tune.journal import Journal
-from pipeline.tune.run_task import REPEATS
+from pipeline.tune.run_task import REPEAT_MS, REPEATS
 from pipeline.tune.session import Session
 from pipeline.tune.stage_space import StageSpace
-from pipeline.tune.worker import REPEAT_MS
 from schedules.cpu.kernel import schedule_stage
 from schedules.cpu.operators import operator
 
 MODEL = "shufflenet-1.0x-g3"
 TRIALS = 16
 SEED = 7
-# Search strategies of MetaSchedule with a cost model each: the default ones, and the cheapest.
-MODES = (("evolutionary", "xgb"), ("replay-trace", "random"))
+# Search strategies of MetaSchedule with a cost model each.
+MODES = {"own": ("evolutionary", "xgb"), "replay": ("replay-trace", "random")}
 
 
 def ours(tasks: list[Task], target: Target, trials: int) -> tuple[int, float]:
@@ -57,14 +63,14 @@ def ours(tasks: list[Task], target: Target, trials: int) -> tuple[int, float]:
             budget = Budget(trials)
             session = Session(target, logs, journal, bench, budget, SEED, told.append)
             tally = session.run(tasks, "study").tally
+        print(tally, flush=True)
         return tally.measured - tally.failed, time.monotonic() - begun
 
 
-def theirs(
-    tasks: list[Task], target: Target, trials: int, strategy: str, model: str
-) -> tuple[int, float]:
+def theirs(tasks: list[Task], target: Target, trials: int, mode: str) -> tuple[int, float]:
     """The same of MetaSchedule."""
-    contexts = [context(task, target, strategy) for task in tasks]
+    strategy, model = MODES[mode]
+    contexts = [context(task, target, strategy, mode == "own") for task in tasks]
     evaluator = ms.runner.EvaluatorConfig(number=1, repeat=REPEATS, min_repeat_ms=REPEAT_MS)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
@@ -87,9 +93,10 @@ def theirs(
     return len(timed), seconds
 
 
-def context(task: Task, target: Target, strategy: str) -> Any:
-    """The unscheduled program of an operator, and its schedules as a design space."""
+def context(task: Task, target: Target, strategy: str, own: bool) -> Any:
+    """The unscheduled program of an operator, in MetaSchedule's own space or that of our tiles."""
     space = StageSpace(task.kernel, target.machine)
+    cores = len(os.sched_getaffinity(0))
 
     def sketches(sch: s_tir.Schedule) -> list[s_tir.Schedule]:
         made = []
@@ -107,28 +114,28 @@ def context(task: Task, target: Target, strategy: str) -> Any:
 
     return ms.TuneContext(
         mod=IRModule({"main": space.program}),
-        target=target.tvm,
-        space_generator=ms.space_generator.ScheduleFn(sketches, [], [], {}),
+        target=tvm.target.Target({**target.tvm.export(), "num-cores": cores}),
+        space_generator="post-order-apply"
+        if own
+        else ms.space_generator.ScheduleFn(sketches, [], [], {}),
         search_strategy=strategy,
         task_name=task.name,
         rand_state=SEED,
-        num_threads=len(os.sched_getaffinity(0)),
+        num_threads=cores,
     )
 
 
 def lean_build(mod: IRModule, target: Any, _: Any) -> Any:
     """What a build needs, without the intrinsics whose import takes half a minute."""
-    import tvm
-
     options = {"s_tir.LoopPartition": {"partition_const_loop": True}}
     with tvm.transform.PassContext(opt_level=3, config=options):
         return tvm.compile(mod, target=target).mod
 
 
-def main(trials: int, side: int) -> None:
-    """All, one after the other, and their ratios."""
+def main(trials: int, *modes: str) -> None:
+    """Ours, theirs one after the other, and the ratios."""
     target = host()
-    lowered = lower(load(MODEL, InputSpec(side, side)), target)
+    lowered = lower(load(MODEL, InputSpec(224, 224)), target)
     tasks = [
         task
         for task in tasks_of(lowered)
@@ -137,12 +144,12 @@ def main(trials: int, side: int) -> None:
     count, seconds = ours(tasks, target, trials)
     ourselves = 60 * count / seconds
     print(f"ours: {count} candidates in {seconds:.1f} s, {ourselves:.0f} a minute", flush=True)
-    for strategy, model in MODES:
-        count, seconds = theirs(tasks, target, trials, strategy, model)
+    for mode in modes or MODES:
+        count, seconds = theirs(tasks, target, trials, mode)
         rate = 60 * count / seconds
-        print(f"MetaSchedule, {strategy}, {model}: {count} candidates in {seconds:.1f} s,", end=" ")
+        print(f"MetaSchedule, {mode}: {count} candidates in {seconds:.1f} s,", end=" ")
         print(f"{rate:.0f} a minute; ours : it = {ourselves / max(rate, 1e-9):.2f}", flush=True)
 
 
 if __name__ == "__main__":
-    main(*[*map(int, sys.argv[1:]), *(TRIALS, 224)[len(sys.argv) - 1 :]])
+    main(*map(int, sys.argv[1:2] or [TRIALS]), *sys.argv[2:])

@@ -51,7 +51,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for number, one in TRIALS.items():
             turn = one.candidate.round
-            journal.propose(one.candidate.task, [(one.tile, "random")], number, turn)
+            journal.propose([(one.candidate.task, one.tile, "random")], number, turn)
             journal.add(one, 0.5, "schedules")
         journal.finish(Final("task1", 20, {"columns": 1}, 1e-6, None), 0.5)
     records = [record(number) for number in range(20)]
@@ -88,7 +88,7 @@ def test_a_damaged_journal(whole: Path, tmp_path: Path, caplog, damage) -> None:
             assert "repaired with" in caplog.text or "is empty" in caplog.text
         # It can be written to again.
         added = trial(1000)
-        journal.propose(added.candidate.task, [(added.tile, "random")], 1000, 125)
+        journal.propose([(added.candidate.task, added.tile, "random")], 1000, 125)
         journal.add(added, 0.5, "schedules")
     with Journal(folder, FAMILY, ABOUT, writing=False) as again:
         assert len(read_history(again).trials) == len(known.trials) + 1
@@ -121,7 +121,7 @@ def test_a_torn_write_ahead_log_keeps_what_was_whole(tmp_path: Path) -> None:
     journal = Journal(tmp_path, FAMILY, ABOUT)
     for number in range(8):
         one = TRIALS[number]
-        journal.propose(one.candidate.task, [(one.tile, "random")], number, 0)
+        journal.propose([(one.candidate.task, one.tile, "random")], number, 0)
         journal.add(one, 0.5, "schedules")
     copy = tmp_path / "copy"
     copy.mkdir()
