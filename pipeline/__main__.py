@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from pipeline.commands.accuracy import accuracy
+from pipeline.commands.analyze import analyze
 from pipeline.commands.bench import bench
 from pipeline.commands.compare import compare
 from pipeline.commands.compile import compile_
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bench": bench,
     "profile": profile,
     "verify": verify,
+    "analyze": analyze,
     "accuracy": accuracy,
     "report": report,
     "compare": compare,

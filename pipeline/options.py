@@ -41,6 +41,14 @@ def thread_counts(text: str) -> tuple[int, ...]:
     return counts
 
 
+def batch_sizes(text: str) -> tuple[int, ...]:
+    """Each batch size once, from "1,128"."""
+    words = text.split(",")
+    if not all(re.fullmatch(r"\d{1,5}", word.strip(), re.ASCII) for word in words):
+        raise RequestError(f"batch {text!r} is not a list of numbers, as in 1,128")
+    return tuple(dict.fromkeys(int(word) for word in words))
+
+
 def peer_names(text: str) -> list[str]:
     """Names from "torch,onnxruntime"; none for "none"."""
     return [] if text == "none" else [name.strip() for name in text.split(",")]

@@ -2,12 +2,17 @@
 records."""
 
 from dataclasses import dataclass
+from math import ceil
 
 WARP = 32
 # What a block can have without asking for more, on every architecture.
 BLOCK_SHARED_BYTES = 48 * 1024
 MULTIPROCESSOR_REGISTERS = 65536
 MOST_THREADS = 1024
+# Warps of a multiprocessor that hide latencies: 64 bytes a cycle from the second-level cache and
+# some 250 cycles for each load are 16 KB under way, which are three loads of 128 bits of each
+# thread of so many warps; the multiply-adds of a thread are independent in fours at least.
+ENOUGH_WARPS = 12
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,13 @@ class Gpu:
     def peak_macs(self) -> float:
         """Float32 multiply-adds a second."""
         return self.multiprocessors * self.lanes * self.clock_hz
+
+    def starved(self, blocks: int, threads: int, shared_bytes: int, registers: int) -> bool:
+        """Whether shared memory or registers keep a multiprocessor from holding as many blocks of a
+        grid as there are for it, and as many warps as hide latencies."""
+        held = self.resident_blocks(threads, shared_bytes, registers)
+        given = ceil(blocks / self.multiprocessors)
+        return held < given and held * ceil(threads / WARP) < ENOUGH_WARPS
 
     def resident_blocks(self, threads: int, shared_bytes: int, registers: int = 0) -> int:
         """Blocks that a multiprocessor runs at once, as threads, shared memory, registers allow."""

@@ -4,17 +4,20 @@ NVRTC is a library that comes as a Python package. It makes code for one archite
 several are joined to one binary by nvFatbin, another such library.
 """
 
+import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RequestError, WorkFailedError
 from pipeline.gpu.resources import Resources, read_resources
+from schedules.gpu import ENOUGH_WARPS, WARP
 
 COMPILERS = ("auto", "nvcc", "nvrtc")
 NVCC_PLACE = Path("/usr/local/cuda/bin/nvcc")
@@ -22,6 +25,7 @@ REMEDY = (
     "install NVRTC with: pip install 'shufflenet-tvm[cuda]', or put nvcc of a CUDA toolkit in PATH"
 )
 SECONDS = 600
+LAUNCH_BOUNDS = re.compile(r"__launch_bounds__\((\d+)\)")
 # The kernels follow what TVM writes for other programs: headers that they do not use.
 FIRST_KERNEL = 'extern "C" __global__'
 
@@ -57,9 +61,23 @@ class Compiler:
     def compile(self, source: str, architectures: tuple[int, ...]) -> DeviceCode:
         """Code for all of these; WorkFailedError with the compiler's first complaint."""
         self.require(architectures)
-        kernels = source[source.index(FIRST_KERNEL) :]
+        kernels = bounded(source[source.index(FIRST_KERNEL) :])
         binary, log = self.run(kernels, architectures)
         return DeviceCode(binary, architectures, self.label, tuple(read_resources(log)))
+
+
+def bounded(source: str) -> str:
+    """The kernels with no more registers a thread than leave room for enough warps.
+
+    A limit for the compiler as a whole does not hold for kernels that state their threads; the
+    least number of blocks that a multiprocessor is to hold does.
+    """
+
+    def bounds(stated: re.Match[str]) -> str:
+        threads = int(stated[1])
+        return f"__launch_bounds__({threads}, {ceil(ENOUGH_WARPS * WARP / threads)})"
+
+    return LAUNCH_BOUNDS.sub(bounds, source)
 
 
 def compiler_named(name: str) -> Compiler:

@@ -65,8 +65,17 @@ def fits(chain: Chain, tile: Tile, gpu: Gpu) -> bool:
 
 @lru_cache(maxsize=4096)
 def hand_tile(chain: Chain, gpu: Gpu) -> Tile:
-    """The tile that a count of cycles finds fastest; the smaller one on a tie."""
-    return min(tiles_that_fit(chain, gpu), key=lambda tile: (seconds(chain, tile, gpu), tile.count))
+    """The tile that a count of cycles finds fastest of those that do not starve a multiprocessor of
+    warps; the smaller one on a tie."""
+    space = tiles_that_fit(chain, gpu)
+    fed = [tile for tile in space if not starves(chain, tile, gpu)]
+    return min(fed or space, key=lambda tile: (seconds(chain, tile, gpu), tile.count))
+
+
+def starves(chain: Chain, tile: Tile, gpu: Gpu) -> bool:
+    """Whether blocks are so large that too few warps run at once, though there are more blocks."""
+    shared = shared_bytes(chain, tile)
+    return gpu.starved(blocks(chain, tile), tile.threads, shared, registers(tile))
 
 
 def seconds(chain: Chain, tile: Tile, gpu: Gpu) -> float:

@@ -1,0 +1,74 @@
+"""The time that a kernel cannot be faster than, by a model of the GPU.
+
+    seconds = max(multiply-adds / peak, device bytes / bandwidth, L2 bytes / L2 bandwidth)
+    network = sum over calls of seconds + calls x launch
+
+Every tensor and weight is moved once between device memory and the chip, as if nothing lay in a
+cache before; L2 bytes are what all blocks ask for, halos and repeated weights included.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from pipeline.gpu.fuse import LAUNCH_SECONDS
+from schedules.cuda.chain import FLOAT_BYTES, Chain
+from schedules.cuda.operators import Work, signature
+from schedules.cuda.tiles import L2_BYTES
+from schedules.cuda.traffic import blocks, steps
+from schedules.gpu import Gpu
+
+FORMULA = (
+    "modelled bound = sum over kernels of max(multiply-adds / peak, device bytes / bandwidth, "
+    f"L2 bytes / ({L2_BYTES} B x multiprocessors x clock)) + kernels x "
+    f"{LAUNCH_SECONDS * 1e6:.1f} us launch; nothing cached before; not a measurement"
+)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The seconds that arithmetic, device memory and second-level cache take at least, and the
+    bytes behind them."""
+
+    arithmetic: float
+    device: float
+    l2: float
+    device_bytes: int
+    l2_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """Of one call without its launch."""
+        return max(self.arithmetic, self.device, self.l2)
+
+    @property
+    def limit(self) -> str:
+        """What the bound comes from."""
+        times = {"arithmetic": self.arithmetic, "device memory": self.device, "L2": self.l2}
+        return max(times, key=times.__getitem__)
+
+
+def bound_of(work: Work, tile: Any, gpu: Gpu) -> Bound:
+    """The bound of one call of a kernel."""
+    moved = device_bytes(work)
+    asked = l2_bytes(work, tile)
+    l2_bandwidth = L2_BYTES * gpu.multiprocessors * gpu.clock_hz
+    return Bound(
+        work.macs / gpu.peak_macs, moved / gpu.bandwidth, asked / l2_bandwidth, moved, asked
+    )
+
+
+def device_bytes(work: Work) -> int:
+    """Bytes of every tensor and constant, once."""
+    shapes = signature(work)
+    groups = (shapes.inputs, shapes.constants, shapes.outputs)
+    return FLOAT_BYTES * sum(prod(shape) for group in groups for shape in group.values())
+
+
+def l2_bytes(work: Work, tile: Any) -> int:
+    """Bytes that all blocks ask the second-level cache for, and what they write."""
+    if not isinstance(work, Chain):
+        return device_bytes(work)
+    written = FLOAT_BYTES * sum(prod(shape) for shape in signature(work).outputs.values())
+    asked = sum(step.bytes for step in steps(work, tile))
+    return int(blocks(work, tile) * asked) + written
