@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tvm
-from tvm import IRModule, relax
+from tvm import IRModule
 from tvm.tirx import PrimFunc
 
-from pipeline.compiling import compiling
+from pipeline.compiling import compile_network
 from pipeline.errors import RequestError
 from pipeline.frontend import import_model
 from pipeline.models import Model
@@ -112,8 +112,7 @@ def build(model: Model, target: Target, records: Records, dump: Path | None = No
     constants = lowered.layout.constants
     module = emit_calls(lowered.network, list(lowered.calls), constants, functions)
     dump_module(dump, "3-scheduled", module)
-    with compiling():
-        executable = relax.build(module, target.tvm)
+    executable = compile_network(module, target)
     return Built(executable, lowered, served, names)
 
 

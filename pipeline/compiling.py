@@ -1,11 +1,14 @@
 """How a scheduled function becomes machine code; needs TVM's compiler and nothing of the models."""
 
 from pathlib import Path
+from typing import Any
 
 import tvm
+from tvm import IRModule, relax
 from tvm.tirx import PrimFunc
 
 from pipeline.linker import object_linker_for
+from pipeline.lowering import lowering
 from pipeline.targets import Target
 
 # The schedules ask for narrower last tiles, which the compiler makes only under this option.
@@ -20,7 +23,19 @@ UNCHECKED = {"tirx.disable_assert": True}
 
 def compiling() -> tvm.transform.PassContext:
     """The context in which scheduled functions are compiled."""
-    return tvm.transform.PassContext(opt_level=3, config=OPTIONS)
+    return _options(OPTIONS)
+
+
+def compile_function(function: PrimFunc, target: Target) -> Any:
+    """A scheduled function as machine code."""
+    with compiling():
+        return _compiled(function, target)
+
+
+def compile_network(module: IRModule, target: Target) -> Any:
+    """A Relax module of scheduled functions as an executable."""
+    with compiling():
+        return relax.build(module, target.tvm, tir_pipeline=lowering())
 
 
 def export_function(function: PrimFunc, target: Target, path: Path) -> None:
@@ -29,21 +44,28 @@ def export_function(function: PrimFunc, target: Target, path: Path) -> None:
     It does not check its arguments, as that is half of what there is to compile; the kernel is the
     same.
     """
-    with tvm.transform.PassContext(opt_level=3, config=OPTIONS | UNCHECKED):
-        _export(function, target, path)
+    with _options(OPTIONS | UNCHECKED):
+        _export(_compiled(function, target), target, path)
 
 
 def export_unscheduled(function: PrimFunc, target: Target, path: Path) -> None:
     """The same for what scheduled functions are compared with."""
-    with tvm.transform.PassContext(opt_level=3, config=UNSCHEDULED | UNCHECKED):
-        _export(function, target, path)
+    with _options(UNSCHEDULED | UNCHECKED):
+        _export(tvm.compile(function, target=target.tvm), target, path)
 
 
-def _export(function: PrimFunc, target: Target, path: Path) -> None:
-    module = tvm.compile(function, target=target.tvm).mod
+def _options(options: dict[str, Any]) -> tvm.transform.PassContext:
+    return tvm.transform.PassContext(opt_level=3, config=options)
+
+
+def _compiled(function: PrimFunc, target: Target) -> Any:
+    return tvm.compile(function, target=target.tvm, tir_pipeline=lowering())
+
+
+def _export(library: Any, target: Target, path: Path) -> None:
     code = path.with_suffix(".o")
     try:
-        module.write_to_file(str(code), "o")
+        library.mod.write_to_file(str(code), "o")
         object_linker_for(target).link(path, [str(code)])
     finally:
         code.unlink(missing_ok=True)

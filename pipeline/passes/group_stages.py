@@ -18,7 +18,7 @@ from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
 from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pointwise_tail import PointwiseTail
+from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.scale import Scale
 
 # Operators beyond a unit gain nothing from each other's strips.
@@ -81,7 +81,7 @@ def _joins(stage: Stage, group: list[Stage]) -> bool:
     if stage.work.target.pixels == stage.work.target.images:
         return False
     # Of a tensor that the group writes, a residual is read where it is written.
-    return not from_group or isinstance(stage.work, Pointwise | PointwiseTail | Scale)
+    return not from_group or isinstance(stage.work, Pointwise | PointwiseDeep | Scale)
 
 
 def _call(group: list[Stage], later: set[str]) -> Call:

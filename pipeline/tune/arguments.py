@@ -12,7 +12,7 @@ from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pointwise_tail import PointwiseTail
+from schedules.cpu.pointwise_deep import PointwiseDeep
 
 Array = NDArray[Any]
 
@@ -52,7 +52,7 @@ def _weight_shape(work: Work) -> tuple[int, ...] | None:
     """The shape of the weight as a network has it, output channels first."""
     if isinstance(work, Border) or not operator(work).weight_shapes(work):
         return None
-    if isinstance(work, Pointwise | PointwiseTail):
+    if isinstance(work, Pointwise | PointwiseDeep):
         return work.groups * work.outputs, work.inputs
     if isinstance(work, FirstConvolution):
         return work.target.channels, work.source.planes, *work.window[:1] * 2

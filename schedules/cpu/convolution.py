@@ -2,10 +2,10 @@
 
     for strip, group, vector_block in parallel:      # strip_rows rows of output pixels
         for row, column_block:
-            sum[columns, vectors x lanes] = 0        # lives in registers
+            sum[columns, vectors x lanes] = bias[v]  # lives in registers
             for kh, kw, k:                           # k: input channels of the group
                 sum[x, v] += data[row * stride + kh, x * stride + kw, k] * weight[v, kh, kw, k]
-            out[row, x, v] = relu(sum[x, v] + bias[v])
+            out[row, x, v] = relu(sum[x, v])
 
 Channels are lanes, as in the 1x1 convolution, which this is with a longer reduction; the data has
 a border of zeros, so there is no condition anywhere. What is scarce is cache: all weights of VGG's
@@ -30,7 +30,7 @@ from schedules.activation import activate
 from schedules.cpu.moves import Nest, keep_in_registers, partition
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch, zero
+from schedules.program import Tensors, block, scratch
 from schedules.vectors import Vectors
 
 NESTS = 2
@@ -94,13 +94,18 @@ def emit(name: str, work: Convolution, tensors: Tensors) -> None:
         column = source.window_column(x, work.stride, work.padding) + kw
         value = data[row, column, g * work.inputs + k]
         with T.init():
-            T.buffer_store(sums, zero(), [r, x, g, v, lane])
+            T.buffer_store(sums, bias[_channel(work, g, v, lane)], [r, x, g, v, lane])
         so_far = sums[r, x, g, v, lane]
         T.buffer_store(sums, so_far + value * weight[g, v, kh, kw, k, lane], [r, x, g, v, lane])
     with block(name, axes) as (r, x, g, v, lane):
-        channel = g * work.outputs + vectors.start(v) + lane
-        value = activate(sums[r, x, g, v, lane] + bias[channel], work.activation)
+        channel = _channel(work, g, v, lane)
+        value = activate(sums[r, x, g, v, lane], work.activation)
         T.buffer_store(out, value, list(target.at(r, x, work.offset + channel)))
+
+
+def _channel(work: Convolution, g: Any, v: Any, lane: Any) -> Any:
+    """The output channel of a lane, counted over all groups."""
+    return g * work.outputs + work.vectors.start(v) + lane
 
 
 def weight_shapes(work: Convolution) -> dict[str, tuple[int, ...]]:

@@ -2,10 +2,10 @@
 
     for strip in parallel:                           # strip_rows rows of output pixels
         for row, vector_block, column_block:
-            sum[columns, vectors x lanes] = 0        # lives in registers
+            sum[columns, vectors x lanes] = bias[v]  # lives in registers
             for kh, kw in unroll:
                 sum[x, v] += data[row * stride + kh, x * stride + kw, v] * weight[kh, kw, v]
-            out[row, x, v] = relu(sum[x, v] + bias[v])
+            out[row, x, v] = relu(sum[x, v])
 
 Channels are lanes. The data has a border of zeros, so there is no condition anywhere. Every
 multiply-add needs a vector of data, and what saves loads is that neighbouring columns share them:
@@ -21,7 +21,7 @@ from schedules.activation import activate
 from schedules.cpu.window import KERNEL, Tile, nest
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch, zero
+from schedules.program import Tensors, block, scratch
 from schedules.vectors import Vectors
 
 __all__ = [
@@ -73,10 +73,10 @@ def emit(name: str, work: Depthwise, tensors: Tensors) -> None:
         row = work.source.window_row(r, target.height, stride) + kh
         value = data[row, work.source.window_column(x, stride) + kw, vectors.start(v) + lane]
         with T.init():
-            T.buffer_store(sums, zero(), [r, x, v, lane])
+            T.buffer_store(sums, bias[v, lane], [r, x, v, lane])
         T.buffer_store(sums, sums[r, x, v, lane] + value * weight[kh, kw, v, lane], [r, x, v, lane])
     with block(name, axes) as (r, x, v, lane):
-        value = activate(sums[r, x, v, lane] + bias[v, lane], work.activation)
+        value = activate(sums[r, x, v, lane], work.activation)
         T.buffer_store(out, value, list(target.at(r, x, vectors.start(v) + lane)))
 
 

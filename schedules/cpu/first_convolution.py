@@ -2,10 +2,10 @@
 
     for strip in parallel:                           # strip_rows rows of output pixels
         for row, vector_block, column_block:
-            sum[columns, vectors x lanes] = 0        # lives in registers
+            sum[columns, vectors x lanes] = bias[v]  # lives in registers
             for plane, kh, and kw unrolled:
                 sum[x, v] += image[plane, y, x * stride + kw - padding] * weight[plane, kh, kw, v]
-            out[row, x, v] = relu(sum[x, v] + bias[v])
+            out[row, x, v] = relu(sum[x, v])
 
 The image comes as people have it, planes first and without a border, so that nothing is copied
 before the first multiply-add. Channels of the result are lanes. The condition at the left and
@@ -87,13 +87,13 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
         )
         value = T.if_then_else(inside, data[r // target.height, p, row, column], zero())
         with T.init():
-            T.buffer_store(sums, zero(), [r, x, v, lane])
+            T.buffer_store(sums, bias[vectors.start(v) + lane], [r, x, v, lane])
         T.buffer_store(
             sums, sums[r, x, v, lane] + value * weight[p, kh, kw, v, lane], [r, x, v, lane]
         )
     with block(name, axes) as (r, x, v, lane):
         channel = vectors.start(v) + lane
-        value = activate(sums[r, x, v, lane] + bias[channel], work.activation)
+        value = activate(sums[r, x, v, lane], work.activation)
         T.buffer_store(out, value, list(target.at(r, x, channel)))
 
 

@@ -18,10 +18,10 @@ from tvm import s_tir
 from tvm.tirx import PrimFunc
 
 from schedules.cpu.border import Border
-from schedules.cpu.moves import Nest, zero_apart
+from schedules.cpu.moves import Nest, begin_apart
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pointwise_tail import PointwiseTail
+from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.strips import function, in_sequence, in_strips, nests_of
 from schedules.frame import Frame, Planes
 from schedules.program import prim_func, scratch, tensor
@@ -50,7 +50,7 @@ class Stage:
     @property
     def continues(self) -> bool:
         """Whether it makes further channels of the operator that the stage before it is of."""
-        return isinstance(self.work, Pointwise | PointwiseTail) and self.work.first > 0
+        return isinstance(self.work, Pointwise | PointwiseDeep) and self.work.first > 0
 
     def frame(self, role: str) -> Frame | Planes:
         """How the tensor of a role lies in memory."""
@@ -173,7 +173,7 @@ def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = T
     if alone:
         sch.parallel(sch.fuse(*nest.outer))
     if nest.sums is not None:
-        zero_apart(sch, nest)
+        begin_apart(sch, nest)
 
 
 def _parts(whole: PrimFunc, kernel: Kernel) -> list[PrimFunc]:

@@ -8,10 +8,10 @@ from tvm import s_tir
 
 @dataclass(frozen=True)
 class Nest:
-    """What a stage leaves to do: its outer loops, the strip first, and its sums to set to zero.
+    """What a stage leaves to do: its outer loops, the strip first, and its sums to begin.
 
     The sums are a block with a reduction whose first loop is `reduction`. A tile of them is the
-    last loops of the block that zeroes them: `unrolled` of them, and lanes if `vectorized`.
+    last loops of the block that begins them: `unrolled` of them, and lanes if `vectorized`.
     """
 
     outer: tuple[Any, ...]
@@ -31,11 +31,11 @@ def partition(sch: s_tir.Schedule, loop: Any) -> None:
     sch.annotate(loop, "pragma_loop_partition_hint", 1)
 
 
-def zero_apart(sch: s_tir.Schedule, nest: Nest) -> None:
-    """Set a tile of sums to zero before its reduction, unrolled like the reduction itself.
+def begin_apart(sch: s_tir.Schedule, nest: Nest) -> None:
+    """Begin a tile of sums before its reduction, unrolled like the reduction itself.
 
-    for k: for x, v in unroll:         for x, v in unroll: sum[x, v] = 0
-        if k == 0: sum[x, v] = 0       for k: for x, v in unroll:
+    for k: for x, v in unroll:         for x, v in unroll: sum[x, v] = bias[v]
+        if k == 0: sum[x, v] = bias[v] for k: for x, v in unroll:
         sum[x, v] += ...                   sum[x, v] += ...
 
     It is the last move on a nest: a block that two statements write can be moved no further.

@@ -11,7 +11,7 @@ from schedules.cpu import (
     mean,
     normalisation,
     pointwise,
-    pointwise_tail,
+    pointwise_deep,
     pool,
     scale,
 )
@@ -25,7 +25,7 @@ Work = (
     | mean.Mean
     | normalisation.Normalisation
     | pointwise.Pointwise
-    | pointwise_tail.PointwiseTail
+    | pointwise_deep.PointwiseDeep
     | pool.Pool
     | scale.Scale
 )
@@ -40,7 +40,7 @@ MODULES: dict[type, ModuleType] = {
     mean.Mean: mean,
     normalisation.Normalisation: normalisation,
     pointwise.Pointwise: pointwise,
-    pointwise_tail.PointwiseTail: pointwise_tail,
+    pointwise_deep.PointwiseDeep: pointwise_deep,
     pool.Pool: pool,
     pool.SizedPool: pool,
     scale.Scale: scale,

@@ -2,10 +2,13 @@
 
     for strip in parallel:                           # strip_rows rows of pixels
         for group, vector_block, row, column_block:
-            sum[columns, vectors x lanes] = 0        # lives in registers
+            sum[columns, vectors x lanes] = bias[v] + residual[row, x, v]    # in registers
             for k:                                   # input channels of the group
                 sum[x, v] += data[row, x, source(k)] * weight[group, v, k]
-            out[row, x, v] = relu(sum[x, v] + bias[v] + residual[row, x, v])
+            out[row, x, v] = relu(sum[x, v])
+
+A sum begins with what is added to it: that is loaded while the tile before is still multiplied,
+where after the last step everything would wait for it.
 
 Channels are lanes, so a multiply-add takes one value of the data, broadcast, and one vector of
 weights, and the groups differ in addresses only. The shuffle is part of such an address: reading
@@ -19,7 +22,6 @@ a second, narrower tile for what is left over.
 """
 
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,10 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.cpu.product_cycles import Product
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch, zero
+from schedules.program import Tensors, block, scratch
 from schedules.vectors import Vectors
 
 NESTS = 2
@@ -97,18 +100,19 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
     sums = scratch(total, tuple(axes.values()))
     with block(total, axes, reduce={"k": work.inputs}) as (r, x, g, v, lane, k):
         value = data[work.source.at(r, x, _source(work, g, k))]
+        channel = _channel(work, g, v, lane)
         with T.init():
-            T.buffer_store(sums, zero(), [r, x, g, v, lane])
+            start = bias[channel]
+            if work.residual is not None:
+                start = start + tensors["residual"][work.residual.at(r, x, channel)]
+            T.buffer_store(sums, start, [r, x, g, v, lane])
         T.buffer_store(
             sums, sums[r, x, g, v, lane] + value * weight[g, v, k, lane], [r, x, g, v, lane]
         )
     with block(name, axes) as (r, x, g, v, lane):
-        channel = g * work.outputs + work.first + vectors.start(v) + lane
-        value = sums[r, x, g, v, lane] + bias[channel]
-        at = work.target.at(r, x, work.offset + channel)
-        if work.residual is not None:
-            value = value + tensors["residual"][work.residual.at(r, x, channel)]
-        T.buffer_store(out, activate(value, work.activation), list(at))
+        value = activate(sums[r, x, g, v, lane], work.activation)
+        channel = _channel(work, g, v, lane)
+        T.buffer_store(out, value, list(work.target.at(r, x, work.offset + channel)))
 
 
 def weight_shapes(work: Pointwise) -> dict[str, tuple[int, ...]]:
@@ -147,7 +151,7 @@ def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
 def hand_tile(work: Pointwise, machine: Machine, strip_rows: int) -> Tile:
     """The tile that a count of cycles finds fastest."""
     columns, vectors = min(
-        tiles_that_fit(work, machine), key=lambda tile: _cycles(work, machine, *tile)
+        tiles_that_fit(work, machine), key=lambda tile: cycles(work, machine, *tile)
     )
     return Tile(strip_rows, columns, vectors)
 
@@ -163,17 +167,15 @@ def tiles_that_fit(work: Pointwise, machine: Machine) -> list[tuple[int, int]]:
     ]
 
 
-def _cycles(work: Pointwise, machine: Machine, columns: int, vectors: int) -> float:
-    """Cycles of one row of one group, one step of k."""
+def cycles(work: Pointwise, machine: Machine, columns: int, vectors: int) -> float:
+    """Cycles of one pixel of one group with that tile."""
+    product = Product(machine, work.lanes, vectors, work.inputs)
+    return work.vectors.count / vectors * product.pixel_cycles(columns, work.source.width)
 
-    def step(x: int) -> float:
-        multiply = x * vectors * machine.fma_cycles(work.lanes)
-        load = x * machine.load_cycles(1) + vectors * machine.load_cycles(work.lanes)
-        # A load that hides behind a multiply-add still takes an issue slot, as does the loop.
-        return max(multiply, load, machine.fma_latency) + load / 4 + 1 if x else 0.0
 
-    full, rest = divmod(work.source.width, columns)
-    return ceil(work.vectors.count / vectors) * (full * step(columns) + step(rest))
+def _channel(work: Pointwise, g: Any, v: Any, lane: Any) -> Any:
+    """The output channel of a lane, counted over all groups."""
+    return g * work.outputs + work.first + work.vectors.start(v) + lane
 
 
 def _source(work: Pointwise, g: Any, k: Any) -> Any:

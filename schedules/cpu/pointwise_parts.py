@@ -1,7 +1,8 @@
 """Cutting the output channels of a grouped 1x1 convolution into stages of whole vectors.
 
-    20 channels, vectors of 16:   16 as one vector, 4 as a tail that takes 2 input channels at once
-    100 channels:                 96 as six vectors of 16, 4 as one vector of 4
+    20 channels, vectors of 16:   80 lanes, five vectors that take 4 input channels at once
+    20 channels, shuffled inputs: 16 as one vector, 4 as one vector of 4
+    100 channels:                 96 as six vectors of 16, 4 as one that takes 4 inputs at once
 
 A last vector that overlaps its neighbour costs a whole one, and it cannot be where the result
 replaces what it is added to.
@@ -10,17 +11,15 @@ replaces what it is added to.
 from collections.abc import Iterator
 from dataclasses import replace
 
+from schedules.cpu import pointwise, pointwise_deep
 from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pointwise_tail import PointwiseTail
+from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.machine import Machine
 
-Part = Pointwise | PointwiseTail
+Part = Pointwise | PointwiseDeep
 
-# Cycles of a step of k that a further stage costs in loop, zeroing and epilogue.
-STAGE = 0.1
-# Of a tail, whose loads nearly equal its multiply-adds, and which adds up its lanes at the end.
-TAIL = 1.5
-TAIL_LANES = 8
+# A tile of fewer columns reads its weights too often.
+FEWEST_COLUMNS = 2
 
 
 def parts(work: Pointwise, machine: Machine) -> tuple[Part, ...]:
@@ -31,9 +30,6 @@ def parts(work: Pointwise, machine: Machine) -> tuple[Part, ...]:
 def _ways(work: Pointwise, machine: Machine) -> Iterator[tuple[Part, ...]]:
     """Every way to make the channels from `first` on."""
     rest = work.outputs - work.first
-    tail = _tail(work, machine)
-    if tail is not None:
-        yield (tail,)
     widths = [width for width in machine.vector_widths if width <= rest]
     for width in widths or [1 << (rest.bit_length() - 1)]:
         whole = rest // width * width
@@ -45,23 +41,38 @@ def _ways(work: Pointwise, machine: Machine) -> Iterator[tuple[Part, ...]]:
         head = replace(work, lanes=width, count=whole)
         for after in _ways(replace(work, first=work.first + whole), machine):
             yield (head, *after)
+    for deep in _deep(work, machine):
+        if deep.count == rest:
+            yield (deep,)
+            continue
+        for after in _ways(replace(work, first=work.first + deep.count), machine):
+            yield (deep, *after)
 
 
-def _tail(work: Pointwise, machine: Machine) -> PointwiseTail | None:
-    """The channels from `first` on for several input channels at once, if they are as few."""
+def _deep(work: Pointwise, machine: Machine) -> Iterator[PointwiseDeep]:
+    """Stages of as many channels from `first` on as fill vectors of several input channels."""
+    if work.shuffle > 1 or work.residual is not None:
+        return
     rest = work.outputs - work.first
-    lanes = min(TAIL_LANES, machine.lanes)
-    depths = [d for d in (8, 4, 2) if d * rest <= lanes and work.inputs % d == 0]
-    if work.first == 0 or work.shuffle > 1 or work.residual or rest not in (1, 2, 4) or not depths:
-        return None
-    return PointwiseTail(
-        work.source, work.target, work.groups, work.inputs, work.outputs, work.first,
-        depths[0], work.offset, work.activation,
-    )  # fmt: skip
+    for lanes in machine.vector_widths:
+        for depth in (2, 4, 8, 16):
+            each = lanes // depth
+            if each == 0 or work.inputs % depth or rest < each:
+                continue
+            deep = PointwiseDeep(
+                work.source, work.target, work.groups, work.inputs, work.outputs, work.first,
+                rest // each * each, depth, lanes, work.offset, work.activation,
+            )  # fmt: skip
+            if len(pointwise_deep.tiles_that_fit(deep, machine)) >= min(
+                FEWEST_COLUMNS, work.source.width
+            ):
+                yield deep
 
 
 def _cycles(part: Part, machine: Machine) -> float:
-    """Cycles of one pixel of one group and one step of k."""
-    if isinstance(part, PointwiseTail):
-        return STAGE + TAIL * machine.fma_cycles(part.lanes) / part.depth
-    return STAGE + part.vectors.count * machine.fma_cycles(part.lanes)
+    """Cycles of one pixel of one group, with the tile that is chosen by hand."""
+    if isinstance(part, Pointwise):
+        tile = pointwise.hand_tile(part, machine, 1)
+        return pointwise.cycles(part, machine, tile.columns, tile.vectors)
+    columns = pointwise_deep.hand_tile(part, machine, 1).columns
+    return pointwise_deep.cycles(part, machine, columns)

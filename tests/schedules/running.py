@@ -5,7 +5,7 @@ import tvm
 from numpy.typing import NDArray
 from tvm.tirx import PrimFunc
 
-from pipeline.compiling import compiling
+from pipeline.compiling import compile_function
 from pipeline.targets import host
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
@@ -33,7 +33,7 @@ def weights_of(kernel: Kernel, rng: np.random.Generator) -> dict[str, tuple[Arra
             continue
         shape = {
             "Pointwise": lambda w=work: (w.groups * w.outputs, w.inputs),
-            "PointwiseTail": lambda w=work: (w.groups * w.outputs, w.inputs),
+            "PointwiseDeep": lambda w=work: (w.groups * w.outputs, w.inputs),
             "Depthwise": lambda w=work: (w.source.channels, 3, 3),
             "FirstConvolution": lambda w=work: (w.target.channels, w.source.planes, 3, 3),
             "SizedFirstConvolution": lambda w=work: (
@@ -77,8 +77,7 @@ def pixels(frame: Frame, array: Array) -> Array:
 
 def run(function: PrimFunc, kernel: Kernel, arguments: dict[str, Array]) -> dict[str, Array]:
     """What the function updates, and writes into outputs that are filled with NaN."""
-    with compiling():
-        library = tvm.compile(function, target=host().tvm)
+    library = compile_function(function, host())
     inputs = {name: tvm.runtime.tensor(array) for name, array in arguments.items()}
     outputs = {
         name: tvm.runtime.tensor(np.full(kernel.frames[name].shape, np.nan, "float32"))

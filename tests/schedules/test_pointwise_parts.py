@@ -8,11 +8,11 @@ from torch.nn import functional
 from schedules.cpu.kernel import Kernel, Stage, scheduled
 from schedules.cpu.operators import operator
 from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.pointwise_parts import Part, parts
-from schedules.cpu.pointwise_tail import PointwiseTail
 from schedules.frame import Frame
 from schedules.machine import Machine
-from tests.schedules.running import MACHINES, SEED, TOLERANCE, pixels, run
+from tests.schedules.running import AVX512, MACHINES, SEED, TOLERANCE, pixels, run
 
 # Groups, inputs and outputs of a group: those of ShuffleNets, primes, sizes around a vector.
 LAYERS = [
@@ -77,13 +77,18 @@ def data(whole: Pointwise, cut: tuple[Part, ...]) -> tuple[dict[str, np.ndarray]
     return arguments, np.maximum(expected, 0)
 
 
-def test_what_is_less_than_a_vector_takes_several_inputs_at_once() -> None:
-    machine = MACHINES[0]
-    head, tail = parts(convolution((3, 80, 20), machine, residual=False), machine)
+def test_channels_that_fill_no_vector_take_several_inputs_at_once() -> None:
+    (deep,) = parts(convolution((3, 80, 20), AVX512, residual=False), AVX512)
+    assert isinstance(deep, PointwiseDeep)
+    assert (deep.depth, deep.vectors) == (4, 5)
+
+
+def test_channels_left_over_from_whole_vectors_take_several_inputs_at_once() -> None:
+    head, tail = parts(convolution((4, 136, 34), AVX512, residual=False), AVX512)
     assert isinstance(head, Pointwise)
-    assert (head.lanes, head.channels) == (8, 16)
-    assert isinstance(tail, PointwiseTail)
-    assert (tail.channels, tail.depth) == (4, 2)
+    assert (head.lanes, head.channels) == (16, 32)
+    assert isinstance(tail, PointwiseDeep)
+    assert tail.count == 2
 
 
 def test_no_vector_overlaps_another_where_the_result_replaces_an_addend() -> None:

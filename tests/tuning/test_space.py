@@ -18,7 +18,7 @@ from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pointwise_tail import PointwiseTail
+from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.pool import Pool
 from schedules.cpu.scale import Scale
 from schedules.frame import Frame, Planes
@@ -41,7 +41,7 @@ def works(machine: Machine) -> list[Any]:
         Depthwise(BORDERED, NARROW, 2, lanes),
         FirstConvolution(Planes(1, 3, 28, 28), NARROW, 2, lanes),
         Pool(BORDERED, WIDE, "average", 2, lanes, 180),
-        PointwiseTail(NARROW, NARROW, 3, 20, 20, 16, 2),
+        PointwiseDeep(NARROW, NARROW, 3, 20, 20, 16, 4, 2, 4),
         Mean(WIDE, PIXEL, wide),
         Scale(WIDE, PIXEL, WIDE, wide, residual=WIDE),
         Pointwise(Frame(1, 7, 13, 1), Frame(1, 7, 13, 1), 1, 1, 1, 1),

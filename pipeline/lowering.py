@@ -1,0 +1,62 @@
+"""TVM's own lowering, except that the sums of a tile live on the stack until they are registers.
+
+TVM takes memory for a buffer of a function from its runtime, unless it is global and small. What
+comes from outside has to hold the last sums in the end, so LLVM carries them in registers past the
+loop that made them, and the loop over the last, narrower tile finds none left. On the stack nobody
+reads them afterwards, and they become registers of their loop alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import tvm
+from tvm import tirx
+from tvm.tirx.compilation_pipeline import get_tir_pipeline, register_tir_pipeline
+
+NAME = "shufflenet-tvm"
+# An allocation with this annotation is left to the code generator, which takes it from the stack.
+LEFT = "disable_lower_builtin"
+
+
+def lowering() -> str:
+    """The name of the lowering, under which TVM's builders know it from then on."""
+    register_tir_pipeline(NAME, _passes)
+    return NAME
+
+
+def _passes() -> tuple[Any, Callable[[], Any], Callable[[], Any]]:
+    """TVM's passes, those that end the host's functions, and those that end a device's."""
+    lower, end_host, end_device = get_tir_pipeline("default")
+
+    def end() -> Any:
+        return tvm.transform.Sequential([keep_on_stack(), end_host()])
+
+    return lower, end, end_device
+
+
+def keep_on_stack() -> Any:
+    """The pass that leaves every buffer of scope "local" to the code generator."""
+
+    def transform(function: Any, _module: Any, _context: Any) -> Any:
+        return function.with_body(_marked(function.body))
+
+    return tirx.transform.prim_func_pass(transform, opt_level=0, name="KeepOnStack")
+
+
+def _marked(stmt: Any) -> Any:
+    """The statement with every local allocation in it marked."""
+    if isinstance(stmt, tirx.AllocBuffer) and stmt.buffer.scope() == "local":
+        return tirx.AllocBuffer(stmt.buffer, {**stmt.annotations, LEFT: tirx.IntImm("int32", 1)})
+    if isinstance(stmt, tirx.SeqStmt):
+        return tirx.SeqStmt([_marked(one) for one in stmt.seq])
+    if isinstance(stmt, tirx.For):
+        return tirx.For(
+            stmt.loop_var, stmt.min, stmt.extent, stmt.kind, _marked(stmt.body),
+            stmt.thread_binding, stmt.annotations, stmt.step,
+        )  # fmt: skip
+    if isinstance(stmt, tirx.AttrStmt):
+        return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, _marked(stmt.body))
+    if isinstance(stmt, tirx.IfThenElse):
+        other = None if stmt.else_case is None else _marked(stmt.else_case)
+        return tirx.IfThenElse(stmt.condition, _marked(stmt.then_case), other)
+    return stmt
