@@ -12,6 +12,13 @@ Models = Annotated[list[str], typer.Argument(metavar="MODEL", help="Names, as of
 Subjects = Annotated[
     list[str], typer.Argument(metavar="MODEL_OR_BUNDLE", help="Names, or folders of compile.")
 ]
+SomeSubjects = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="MODEL_OR_BUNDLE", help="Names, or folders of compile."),
+]
+SuiteName = Annotated[
+    str | None, typer.Option("--suite", metavar="NAME", help="Measure a set: paper.")
+]
 Subject = Annotated[
     str, typer.Argument(metavar="MODEL_OR_BUNDLE", help="A name, or a folder of compile.")
 ]
@@ -48,6 +55,9 @@ DumpIr = Annotated[
 ]
 Threads = Annotated[str, typer.Option(metavar="1,2", help="Numbers of threads, one by one.")]
 Peers = Annotated[str, typer.Option(metavar="A,B", help=f"Of {', '.join(PEERS)}; or none.")]
+PeerTrials = Annotated[
+    int, typer.Option(metavar="N", help="Candidates that tvm-metaschedule tries, once.")
+]
 Seconds = Annotated[float, typer.Option(metavar="S", help="To measure one model for.")]
 Quick = Annotated[
     bool, typer.Option("--quick", help="Stop when each median is known to 1 %, or after 30 s.")
@@ -57,6 +67,9 @@ ForRecord = Annotated[
 ]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write every sample there.")
+]
+TablesFile = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="Write the tables there.")
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse kernels whose numbers are not tuned.")

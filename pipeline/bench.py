@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.bundle import Bundle, read_bundle
 from pipeline.compile import Recipe, compile_bundle
-from pipeline.contest import Conditions, Contest, Mode, contest
+from pipeline.contest import TRIALS, Conditions, Contest, Mode, contest
 from pipeline.coverage import coverage_text, exceptions, require_tuned
 from pipeline.engines.registry import peers_named
 from pipeline.environment import describe_environment
@@ -42,7 +42,11 @@ class Observer:
 
 
 def conditions_of(
-    peers: list[str], seconds: float, environment: Mapping[str, str], mode: Mode = "standard"
+    peers: list[str],
+    seconds: float,
+    environment: Mapping[str, str],
+    mode: Mode = "standard",
+    peer_trials: int = TRIALS,
 ) -> Conditions:
     """Against which peers, and for how long; `environment` says where the peers live."""
     plans = {
@@ -50,7 +54,9 @@ def conditions_of(
         "quick": QUICK,
         "record": replace(RECORD, seconds=max(seconds, RECORD.seconds)),
     }
-    return Conditions(peers_named(peers), 1, peers_folder(environment), plans[mode], mode)
+    return Conditions(
+        peers_named(peers), 1, peers_folder(environment), plans[mode], mode, peer_trials=peer_trials
+    )
 
 
 def bench(
@@ -127,6 +133,7 @@ def subject_of(bundle: Bundle, model: Model, target: Target, weights: Path | Non
         target=target.tvm,
         lanes=machine.lanes,
         accumulators=ACCUMULATORS[machine.registers],
+        family=target.family,
         schedule_sources=manifest.schedule_sources,
         peak_activation_bytes=manifest.peak_activation_bytes,
     )

@@ -12,6 +12,7 @@ from pipeline.check import Array, compare, require_agreement
 from pipeline.engines.registry import OURS, PEAK, EngineKind, Reads
 from pipeline.errors import WorkFailedError
 from pipeline.measure import Failure, Participant, measure
+from pipeline.metaschedule import tuned_source
 from pipeline.peak import PeakKernel, build_peak
 from pipeline.peers import PeerError, export_onnx, peer_python
 from pipeline.results import Absence, LoadNote, Result
@@ -19,6 +20,9 @@ from pipeline.runner import Measurement, Plan
 from pipeline.significance import estimate
 from pipeline.steadiness import Ceiling, judge, latency
 from pipeline.subject import Subject
+
+# Candidates that a peer may try where it tunes: some 18 for each task of a ShuffleNet.
+TRIALS = 640
 
 Mode = Literal["standard", "quick", "record"]
 
@@ -33,6 +37,7 @@ class Conditions:
     plan: Plan = Plan()  # noqa: RUF009 - frozen
     mode: Mode = "standard"
     progress: Callable[[str], None] = lambda _: None
+    peer_trials: int = TRIALS
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,11 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
         subject, list(by_name.values()), images, _Judging(ceiling, conditions)
     )
     absent = [
-        Absence(model=subject.model.name, **dataclasses.asdict(failure))
+        Absence(
+            model=subject.model.name,
+            input_size=subject.model.input_size,
+            **dataclasses.asdict(failure),
+        )
         for failure in failures + wrong
     ]
     return Contest(results, absent, peak_gmacs)
@@ -90,13 +99,22 @@ def _peers(
         try:
             python = peer_python(kind, conditions.peers_folder)
             if kind.reads not in sources:
-                onnx = folder / "model.onnx"
-                export_onnx(subject.model_source, conditions.peers_folder, onnx)
-                sources[kind.reads] = {"onnx": str(onnx)}
+                sources[kind.reads] = _source(kind.reads, subject, conditions, folder)
             participants.append(Participant(kind, sources[kind.reads], python))
         except PeerError as error:
             failures.append(Failure(kind.name, conditions.threads, str(error)))
     return participants, failures
+
+
+def _source(reads: Reads, subject: Subject, conditions: Conditions, folder: Path) -> dict[str, Any]:
+    """What a peer loads that does not read the model by its name; PeerError if it cannot be had."""
+    cache = conditions.peers_folder
+    if reads is Reads.TUNED:
+        trials = conditions.peer_trials
+        return tuned_source(subject.model_source, cache, trials, conditions.progress)
+    onnx = folder / "model.onnx"
+    export_onnx(subject.model_source, cache, onnx)
+    return {"onnx": str(onnx)}
 
 
 def _require_own(failures: Sequence[Failure]) -> None:

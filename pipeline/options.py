@@ -54,6 +54,19 @@ def peer_names(text: str) -> list[str]:
     return [] if text == "none" else [name.strip() for name in text.split(",")]
 
 
+def subjects_or_suite(subjects: Sequence[str] | None, suite: str | None) -> list[str]:
+    """What is to be measured; of a suite one name that stands for all of its networks."""
+    if suite is not None and subjects:
+        raise RequestError("--suite says what is measured; leave out the models, or the suite")
+    if suite is not None:
+        return [suite]
+    if not subjects:
+        raise RequestError(
+            "say what to measure: names of shufflenet-tvm models, folders of compile, or --suite"
+        )
+    return list(subjects)
+
+
 def seconds(value: float) -> float:
     """A time to measure for."""
     if not 0 < value <= LONGEST_SECONDS:
@@ -73,6 +86,11 @@ def mode(quick: bool, record: bool) -> Literal["standard", "quick", "record"]:
     if quick and record:
         raise RequestError("--quick and --record contradict each other; give one of them")
     return "quick" if quick else "record" if record else "standard"
+
+
+def peer_trials(value: int) -> int:
+    """Candidates that a peer may try."""
+    return trials(value) or value
 
 
 def trials(value: int | None) -> int | None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pipeline.engines.registry import OURS
 from pipeline.errors import RequestError
-from pipeline.report import HERO, OPPONENT, Rows, markdown_table
+from pipeline.report import HERO, OPPONENT
 from pipeline.results import Result, ResultFile, Verdict, write_text
+from pipeline.rows import Rows, markdown_table, size_text
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 UNSTEADY = "~"
@@ -46,7 +47,7 @@ def side_by_side(results: Sequence[Result]) -> Rows:
         fastest = min((one.latency_ms.p50 for one in others.values()), default=None)
         cells.append((
             ours.model,
-            "x".join(map(str, ours.input_size)),
+            size_text(ours.input_size),
             str(ours.threads),
             f"**{_time(ours)}**",
             "" if ours.fraction_of_peak is None else f"{ours.fraction_of_peak:.0%}",
@@ -74,7 +75,7 @@ def savings(results: Sequence[Result]) -> Rows:
         rival = max(rivals, key=lambda one: one.macs)
         cells.append((
             f"{rival.model} : {hero.model}",
-            "x".join(map(str, hero.input_size)),
+            size_text(hero.input_size),
             str(hero.threads),
             f"{rival.macs / hero.macs:.2f}",
             *(_ratio(results, rival, hero, engine) for engine in (OURS.name, *peers)),

@@ -1,19 +1,19 @@
-"""Tables from results: for the terminal, and the same as Markdown for a README."""
+"""Tables from results."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from rich.table import Table
 
 from pipeline.accuracy.score import AccuracyFile, Share
 from pipeline.compare import Comparison
 from pipeline.engines.registry import OURS
+from pipeline.paper_tables import paper_tables
 from pipeline.profiling.records import Profile
-from pipeline.results import Absence, Result, Verdict
+from pipeline.results import Absence, Result, ResultFile, Verdict
+from pipeline.rows import Rows, size_text
 
 LATENCY_HEADINGS = (
     "model",
+    "input",
     "threads",
     "engine",
     "p50 ms",
@@ -51,39 +51,37 @@ MEMORY_HEADINGS = (
 )
 MOVED = ("edge_bytes", "register_bytes", "dram_bytes")
 ACCURACY_HEADINGS = ("engine", "top-1", "95 % interval", "top-5", "95 % interval")
-RATIO_HEADINGS = ("pair", "threads", "engine", "multiply-adds", "time", "time / multiply-adds")
-TEXT_COLUMNS = {
-    "model",
-    "input",
-    "engine",
-    "verdict",
+RATIO_HEADINGS = (
     "pair",
-    "outcome",
-    "module",
-    "operators",
-    "output",
-    "schedule",
-}
+    "input",
+    "threads",
+    "engine",
+    "multiply-adds",
+    "time",
+    "time / multiply-adds",
+)
 OPPONENT = "mobilenet"
 HERO = "shufflenet"
 
 
-@dataclass(frozen=True)
-class Rows:
-    """A table as text, before it is given a form."""
-
-    title: str
-    headings: tuple[str, ...]
-    cells: list[tuple[str, ...]]
+def bench_tables(file: ResultFile) -> list[Rows]:
+    """What a benchmark shows; of a suite of the paper its tables too."""
+    tables = [latency_rows(file.results, file.absent), ratio_rows(file.results)]
+    if file.complexity:
+        tables[1:] = paper_tables(file.complexity, file.results)
+    return [rows for rows in tables if rows.cells]
 
 
 def latency_rows(results: Sequence[Result], absent: Sequence[Absence] = ()) -> Rows:
     """A row for each model, number of threads and engine, fastest engine first."""
     ours = {result.contest: result for result in results if result.engine == OURS.name}
-    ordered = sorted(results, key=lambda r: (r.model, r.threads, r.latency_ms.p50))
+    ordered = sorted(results, key=lambda r: (r.model, r.input_size, r.threads, r.latency_ms.p50))
     cells = [_latency_cells(result, ours.get(result.contest)) for result in ordered]
-    blank = ("",) * (len(LATENCY_HEADINGS) - 4)
-    cells += [(a.model, str(a.threads), a.engine, *blank, a.reason) for a in absent]
+    blank = ("",) * (len(LATENCY_HEADINGS) - 5)
+    cells += [
+        (a.model, size_text(a.input_size or ()), str(a.threads), a.engine, *blank, a.reason)
+        for a in absent
+    ]
     return Rows("Latency", LATENCY_HEADINGS, cells)
 
 
@@ -125,16 +123,6 @@ def accuracy_rows(scored: AccuracyFile) -> Rows:
     return Rows(title, ACCURACY_HEADINGS, cells)
 
 
-def rich_table(rows: Rows) -> Table:
-    """For the terminal."""
-    table = Table(title=rows.title)
-    for heading in rows.headings:
-        table.add_column(heading, justify="left" if heading in TEXT_COLUMNS else "right")
-    for cells in rows.cells:
-        table.add_row(*cells)
-    return table
-
-
 def advice(results: Sequence[Result]) -> list[str]:
     """What to do about each result that was not steady."""
     unsteady = (result for result in results if result.verdict is not Verdict.VALID)
@@ -143,18 +131,12 @@ def advice(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def markdown_table(rows: Rows) -> str:
-    """For a README."""
-    rule = ["---" if heading in TEXT_COLUMNS else "---:" for heading in rows.headings]
-    lines = [rows.headings, rule, *rows.cells]
-    return "\n".join(f"| {' | '.join(_escaped(cell) for cell in line)} |" for line in lines)
-
-
 def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
     times, sources = result.latency_ms, result.schedule_sources
     peak = result.fraction_of_peak
     return (
         result.model,
+        size_text(result.input_size),
         str(result.threads),
         result.engine,
         f"{times.p50:.2f}",
@@ -203,13 +185,10 @@ def _ratio_cells(rival: Result, hero: Result) -> tuple[str, ...]:
     time = rival.latency_ms.p50 / hero.latency_ms.p50
     return (
         f"{rival.model} : {hero.model}",
+        size_text(hero.input_size),
         str(hero.threads),
         hero.engine,
         f"{work:.2f}",
         f"{time:.2f}",
         f"{time / work:.0%}",
     )
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")

@@ -138,15 +138,25 @@ class Absence(Record):
     engine: str
     threads: int
     reason: str
+    input_size: tuple[int, int] | None = None
+
+
+class Complexity(Record):
+    """A network of 224x224 images: its multiply-adds and parameters as they are counted here."""
+
+    model: str
+    macs: int
+    parameters: int
 
 
 class ResultFile(Record):
-    """All of one run, as `--json` writes it."""
+    """All of one run, as `--json` writes it; `complexity` is that of a suite's networks."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     environment: Environment
     results: list[Result]
     absent: list[Absence] = []
+    complexity: list[Complexity] = []
 
 
 def write_results(file: Record, path: Path) -> None:

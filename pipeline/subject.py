@@ -31,6 +31,7 @@ class Subject:
     target: object
     lanes: int
     accumulators: int
+    family: str
     schedule_sources: Sources | None = None
     peak_activation_bytes: int | None = None
     device: str = "local"
@@ -47,6 +48,8 @@ class Subject:
             "spec": dataclasses.asdict(spec),
             "weights": str(self.weights.resolve()) if self.weights else None,
             "seed": self.seed,
+            "target": self.target_name,
+            "family": self.family,
         }
 
     def images(self) -> list[Array]:

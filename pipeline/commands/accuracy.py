@@ -36,8 +36,9 @@ def accuracy(
     from pipeline.accuracy.image_folder import read_image_folder
     from pipeline.accuracy.run import accuracy as score
     from pipeline.progress import Steps
-    from pipeline.report import accuracy_rows, rich_table
+    from pipeline.report import accuracy_rows
     from pipeline.results import write_results
+    from pipeline.rows import rich_table
 
     folder = read_image_folder(data)
     with Steps(progress) as steps:

@@ -10,12 +10,15 @@ from pipeline.commands.screen import output, progress
 
 
 def bench(
-    subjects: a.Subjects,
+    subjects: a.SomeSubjects = None,
+    suite: a.SuiteName = None,
     target: a.TargetName = "host",
     threads: a.Threads = "1",
     device: a.Device = "local",
     peers: a.Peers = "torch,onnxruntime",
+    peer_trials: a.PeerTrials = 640,
     json_file: a.JsonFile = None,
+    markdown: a.TablesFile = None,
     seconds: a.Seconds = 3.0,
     quick: a.Quick = False,
     record: a.ForRecord = False,
@@ -34,33 +37,44 @@ def bench(
     shufflenet-tvm bench bundle --peers onnxruntime,openvino --json results.json
     shufflenet-tvm bench shufflenet-0.5x-g3 --peers none --quick
     shufflenet-tvm bench shufflenet-1.0x-g3 --record --json record.json
+    shufflenet-tvm bench --suite paper --json paper.json      # the tables of the ShuffleNet paper
     """
+    models = options.subjects_or_suite(subjects, suite)
     recipes = [
         replace(
             recipe_of(name, target, logs, (input_size, batch, classes), weights, seed),
             strict=strict,
         )
-        for name in subjects
+        for name in models
     ]
     counts, path = options.thread_counts(threads), options.result_file(json_file)
+    text_path = options.result_file(markdown)
     options.require_device(device)
     require_reach(target, "bench")
     limit, names = options.seconds(seconds), options.peer_names(peers)
-    mode = options.mode(quick, record)
+    mode, tries = options.mode(quick, record), options.peer_trials(peer_trials)
     from pipeline.bench import bench as measure
     from pipeline.bench import conditions_of
     from pipeline.progress import bench_steps
-    from pipeline.report import advice, latency_rows, ratio_rows, rich_table
-    from pipeline.results import write_results
+    from pipeline.report import advice, bench_tables
+    from pipeline.results import write_results, write_text
+    from pipeline.rows import markdown_table, rich_table
+    from pipeline.suites import suite_named
 
-    conditions = conditions_of(names, limit, os.environ, mode)
+    complexity = []
+    if suite is not None:
+        chosen = suite_named(suite)
+        recipes, complexity = chosen.recipes(recipes[0]), chosen.complexity()
+    conditions = conditions_of(names, limit, os.environ, mode, tries)
     with bench_steps(progress, conditions, len(recipes) * len(counts)) as steps:
         file = measure(recipes, counts, conditions, steps)
+    file = file.model_copy(update={"complexity": complexity})
     if path is not None:
         write_results(file, path)
-    output.print(rich_table(latency_rows(file.results, file.absent)))
-    ratios = ratio_rows(file.results)
-    if ratios.cells:
-        output.print(rich_table(ratios))
+    tables = bench_tables(file)
+    if text_path is not None:
+        write_text("\n\n".join(map(markdown_table, tables)) + "\n", text_path)
+    for rows in tables:
+        output.print(rich_table(rows))
     for line in advice(file.results):
         progress.print(line, highlight=False)

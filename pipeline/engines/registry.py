@@ -16,6 +16,7 @@ class Reads(StrEnum):
     MODEL = "model"
     ONNX = "onnx"
     PEAK = "peak"
+    TUNED = "tuned"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ PEERS = {
     for kind in (
         TORCH,
         EngineKind("torch-compile", f"{WORKERS}.torch_compile_worker", Reads.MODEL),
+        EngineKind("tvm", f"{WORKERS}.tvm_worker", Reads.MODEL),
+        EngineKind("tvm-metaschedule", f"{WORKERS}.tvm_worker", Reads.TUNED),
         EngineKind("onnxruntime", f"{WORKERS}.onnxruntime_worker", Reads.ONNX, ONNXRUNTIME),
         EngineKind("openvino", f"{WORKERS}.openvino_worker", Reads.ONNX, OPENVINO),
         EngineKind("ncnn", f"{WORKERS}.ncnn_worker", Reads.ONNX, NCNN, PNNX),

@@ -13,8 +13,8 @@ from pipeline.page.evidence import Evidence
 from pipeline.page.figures import Figure
 from pipeline.page.sections import Section, facts, sections
 from pipeline.page.themes import DARK, LIGHT
-from pipeline.report import TEXT_COLUMNS, markdown_table
 from pipeline.results import Verdict
+from pipeline.rows import TEXT_COLUMNS, markdown_table
 
 # The one function of Vega-Embed that the page calls.
 EMBED = "window.vegaEmbed = vegaEmbed;"

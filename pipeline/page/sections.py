@@ -8,8 +8,9 @@ from pipeline.page.evidence import Evidence
 from pipeline.page.figures import Figure, figures
 from pipeline.profiling.records import Profile
 from pipeline.profiling.table import LARGEST_GAP
-from pipeline.report import Rows, latency_rows, memory_rows, ratio_rows
+from pipeline.report import latency_rows, memory_rows, ratio_rows
 from pipeline.results import Environment, Result, Verdict
+from pipeline.rows import Rows
 
 HERO, OPPONENT = "shufflenet-1.0x-g3", "mobilenet-1.0"
 

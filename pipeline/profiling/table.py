@@ -1,7 +1,7 @@
 """A profile as a table, and in words."""
 
 from pipeline.profiling.records import Call, Profile
-from pipeline.report import Rows
+from pipeline.rows import Rows
 
 HEADINGS = (
     "module",

@@ -2,8 +2,9 @@
 
 from rich.console import Console
 
-from pipeline.report import advice, latency_rows, markdown_table, ratio_rows, rich_table
+from pipeline.report import advice, latency_rows, ratio_rows
 from pipeline.results import Absence, Verdict
+from pipeline.rows import markdown_table, rich_table
 from tests.measure.records import TUNED, result
 
 OURS = result(schedule_sources=TUNED)
@@ -13,22 +14,22 @@ GONE = Absence(model=OURS.model, engine="openvino", threads=1, reason="not insta
 
 def test_engines_are_compared_with_ours_fastest_first():
     cells = latency_rows([RIVAL, OURS]).cells
-    assert [row[2] for row in cells] == ["shufflenet-tvm", "onnxruntime"]
-    assert [row[8] for row in cells] == ["1.00", "2.50"]
-    assert cells[0][3:8] == ("2.00", "2.20", "2.40", "68.7", "50%")
-    assert cells[0][10] == "31/4/0"
+    assert [row[3] for row in cells] == ["shufflenet-tvm", "onnxruntime"]
+    assert [row[9] for row in cells] == ["1.00", "2.50"]
+    assert cells[0][4:9] == ("2.00", "2.20", "2.40", "68.7", "50%")
+    assert cells[0][11] == "31/4/0"
     assert cells[1][-1] == "UNSTABLE"
 
 
 def test_another_number_of_threads_is_not_compared():
     cells = latency_rows([OURS, result(engine="torch", threads=2)]).cells
-    assert [row[8] for row in cells] == ["1.00", ""]
+    assert [row[9] for row in cells] == ["1.00", ""]
 
 
 def test_an_absent_engine_is_named_with_the_reason():
     cells = latency_rows([OURS], [GONE]).cells
     assert cells[1][0] == OURS.model
-    assert cells[1][2] == "openvino"
+    assert cells[1][3] == "openvino"
     assert cells[1][-1] == "not installed: no wheel"
     assert len(cells[1]) == len(cells[0])
 
@@ -38,7 +39,15 @@ def test_the_time_ratio_stands_beside_the_ratio_of_multiply_adds():
     elsewhere = result("mobilenet-1.0", engine="torch", p50=44.0)
     cells = ratio_rows([OURS, mobilenet, elsewhere]).cells
     assert cells == [
-        ("mobilenet-1.0 : shufflenet-1.0x-g3", "1", "shufflenet-tvm", "4.14", "4.00", "97%")
+        (
+            "mobilenet-1.0 : shufflenet-1.0x-g3",
+            "224x224",
+            "1",
+            "shufflenet-tvm",
+            "4.14",
+            "4.00",
+            "97%",
+        )
     ]
 
 

@@ -1,0 +1,61 @@
+"""Sets of networks and image sizes that are measured together, by name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from pipeline.compile import Recipe
+from pipeline.errors import RequestError
+from pipeline.models import InputSpec, names
+from pipeline.models.macs import count_macs
+from pipeline.models.paper import FIGURES
+from pipeline.models.snapdragon import SIZES, SNAPDRAGON_820_MS
+from pipeline.models.zoo import build
+from pipeline.results import Complexity
+
+USUAL = SIZES[0]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """`timed` networks are measured at each of `sizes`; of `listed` ones the size is counted."""
+
+    timed: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    listed: tuple[str, ...] = ()
+
+    def recipes(self, like: Recipe) -> list[Recipe]:
+        """What is measured, made as `like` is."""
+        specs = [replace(like.spec, height=height, width=width) for height, width in self.sizes]
+        known = names()
+        return [
+            replace(like, model=model, spec=spec)
+            for spec in specs
+            for model in self.timed
+            if model in known
+        ]
+
+    def complexity(self) -> list[Complexity]:
+        """Multiply-adds and parameters of the listed networks, counted."""
+        return [counted(model) for model in self.listed if model in names()]
+
+
+# The paper's tables: every network that it compares, and the five that it times on a phone.
+PAPER = Suite(tuple(SNAPDRAGON_820_MS), SIZES, tuple(FIGURES))
+SUITES = {"paper": PAPER}
+
+
+def suite_named(name: str) -> Suite:
+    """RequestError lists the known ones."""
+    if name not in SUITES:
+        raise RequestError(f"unknown suite {name!r}; known: {', '.join(SUITES)}")
+    return SUITES[name]
+
+
+def counted(model: str, size: Sequence[int] = USUAL) -> Complexity:
+    """The size of a network, which computes nothing here."""
+    with torch.device("meta"):
+        module = build(model, InputSpec().classes).eval()
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    return Complexity(model=model, macs=count_macs(module, *size), parameters=parameters)
