@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import typer
 
+from pipeline.commands.ablate import ablate
 from pipeline.commands.accuracy import accuracy
 from pipeline.commands.analyze import analyze
 from pipeline.commands.bench import bench
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compile": compile_,
     "bench": bench,
     "profile": profile,
+    "ablate": ablate,
     "verify": verify,
     "analyze": analyze,
     "accuracy": accuracy,

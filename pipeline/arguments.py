@@ -17,7 +17,7 @@ SomeSubjects = Annotated[
     typer.Argument(metavar="MODEL_OR_BUNDLE", help="Names, or folders of compile."),
 ]
 SuiteName = Annotated[
-    str | None, typer.Option("--suite", metavar="NAME", help="Measure a set: paper.")
+    str | None, typer.Option("--suite", metavar="NAME", help="Measure a set: paper, or shuffle.")
 ]
 Subject = Annotated[
     str, typer.Argument(metavar="MODEL_OR_BUNDLE", help="A name, or a folder of compile.")
@@ -107,6 +107,16 @@ ImageCount = Annotated[
     int | None, typer.Option("--images", metavar="N", help="So many of them, evenly spread.")
 ]
 ThreadCount = Annotated[int, typer.Option("--threads", metavar="N", help="Of the compiled one.")]
+StepNames = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B",
+        help="Of fold, epilogue, shuffle, pack, layout, regions, tuning, schedules; or all.",
+    ),
+]
+AblationJson = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write every sample there.")
+]
 AccuracyJson = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the scores there.")
 ]

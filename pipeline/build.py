@@ -17,10 +17,10 @@ from pipeline.errors import RequestError
 from pipeline.frontend import import_model
 from pipeline.models import Model
 from pipeline.operators import Network
-from pipeline.passes.emit_calls import emit_calls
+from pipeline.passes.emit_calls import PLAIN, Hooks, emit_calls
 from pipeline.passes.fold_batch_norm import FoldBatchNorm
 from pipeline.passes.fuse_channel_shuffle import FuseChannelShuffle
-from pipeline.passes.group_stages import Call, group_stages
+from pipeline.passes.group_stages import LONGEST, Call, group_stages
 from pipeline.passes.lay_out import Layout, lay_out
 from pipeline.passes.read_operators import read_operators
 from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
@@ -88,9 +88,13 @@ def lower(model: Model, target: Target, dump: Path | None = None) -> Lowered:
     """
     if target.dtype != "float32":
         raise RequestError(f"{target.dtype} is not served by the schedules; use float32")
-    network = read_network(model, dump)
+    return laid_out(read_network(model, dump), target)
+
+
+def laid_out(network: Network, target: Target, longest: int = LONGEST) -> Lowered:
+    """The kernels of a network, each of `longest` operators at most."""
     layout = lay_out(network, target.machine)
-    return Lowered(network, layout, tuple(group_stages(layout.stages, network.result)))
+    return Lowered(network, layout, tuple(group_stages(layout.stages, network.result, longest)))
 
 
 def read_network(model: Model, dump: Path | None = None) -> Network:
@@ -107,13 +111,21 @@ def build(model: Model, target: Target, records: Records, dump: Path | None = No
     """Compile a model for a target. RequestError if it has an operator that is not served."""
     lowered = lower(model, target, dump)
     served = {kernel: serve(kernel, target, records) for kernel in lowered.kernels}
-    names = {kernel: kernel_name(kernel, number) for number, kernel in enumerate(served)}
-    functions = {kernel: (names[kernel], apply(kernel, served[kernel].tile)) for kernel in served}
-    constants = lowered.layout.constants
-    module = emit_calls(lowered.network, list(lowered.calls), constants, functions)
+    functions = {kernel: apply(kernel, one.tile) for kernel, one in served.items()}
+    module, names = emitted(lowered, functions)
     dump_module(dump, "3-scheduled", module)
     executable = compile_network(module, target)
     return Built(executable, lowered, served, names)
+
+
+def emitted(
+    lowered: Lowered, functions: dict[Kernel, PrimFunc], hooks: Hooks = PLAIN
+) -> tuple[IRModule, dict[Kernel, str]]:
+    """The module of a network, and the name of every kernel's function in it."""
+    names = {kernel: kernel_name(kernel, number) for number, kernel in enumerate(functions)}
+    named = {kernel: (names[kernel], function) for kernel, function in functions.items()}
+    calls, constants = list(lowered.calls), lowered.layout.constants
+    return emit_calls(lowered.network, calls, constants, named, hooks), names
 
 
 def serve(kernel: Kernel, target: Target, records: Records) -> Served:

@@ -29,7 +29,10 @@ Mode = Literal["standard", "quick", "record"]
 
 @dataclass(frozen=True)
 class Conditions:
-    """How to measure: against whom, with how many threads, how long."""
+    """How to measure: against whom, with how many threads, how long.
+
+    `beside` are engines that are had already, with what they load.
+    """
 
     peers: Sequence[EngineKind]
     threads: int
@@ -38,6 +41,7 @@ class Conditions:
     mode: Mode = "standard"
     progress: Callable[[str], None] = lambda _: None
     peer_trials: int = TRIALS
+    beside: Sequence[Participant] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,11 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
         ]
         peers, failures = _peers(subject, conditions, Path(folder))
         measured, failed = measure(
-            [*peers, *own], images, threads, conditions.plan, conditions.progress
+            [*peers, *conditions.beside, *own],
+            images,
+            threads,
+            conditions.plan,
+            conditions.progress,
         )
     failures += failed
     by_name = {measurement.engine: measurement for measurement in measured}

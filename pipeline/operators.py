@@ -25,11 +25,12 @@ class Operator:
     """One operator with its epilogue. `kind` is one of
 
     "first_convolution", "pointwise", "depthwise", "convolution", "max_pool", "average_pool",
-    "adaptive_pool", "mean", "scale", "normalisation".
+    "adaptive_pool", "mean", "scale", "normalisation", "channelwise".
 
     Its result goes to the channels of tensor `writes` from `offset` on, after adding `residual`
     and applying `activation` ("relu", "sigmoid" or "none"). Windows have `kernel` rows and columns.
-    Weights are [out, in of a group, ...] as in PyTorch. `shuffle` is the number of groups of the
+    Weights are [out, in of a group, ...] as in PyTorch; those and the bias of "channelwise", if it
+    has them, are a factor and a summand for each channel. `shuffle` is the number of groups of the
     channel shuffle on its input.
     """
 

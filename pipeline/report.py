@@ -10,6 +10,7 @@ from pipeline.paper_tables import paper_tables
 from pipeline.profiling.records import Profile
 from pipeline.results import Absence, Result, ResultFile, Verdict
 from pipeline.rows import Rows, size_text
+from pipeline.study_tables import study_tables
 
 LATENCY_HEADINGS = (
     "model",
@@ -69,7 +70,7 @@ def bench_tables(file: ResultFile) -> list[Rows]:
     tables = [latency_rows(file.results, file.absent), ratio_rows(file.results)]
     if file.complexity:
         tables[1:] = paper_tables(file.complexity, file.results)
-    return [rows for rows in tables if rows.cells]
+    return [rows for rows in (*tables, *study_tables(file.results)) if rows.cells]
 
 
 def latency_rows(results: Sequence[Result], absent: Sequence[Absence] = ()) -> Rows:

@@ -16,6 +16,8 @@ TEXT_COLUMNS = {
     "operators",
     "output",
     "schedule",
+    "step",
+    "without it",
 }
 
 

@@ -11,6 +11,7 @@ from pipeline.models import InputSpec, names
 from pipeline.models.macs import count_macs
 from pipeline.models.paper import FIGURES
 from pipeline.models.snapdragon import SIZES, SNAPDRAGON_820_MS
+from pipeline.models.studies import GROUPED_FIRST, UNSHUFFLED, studies
 from pipeline.models.zoo import build
 from pipeline.results import Complexity
 
@@ -28,7 +29,7 @@ class Suite:
     def recipes(self, like: Recipe) -> list[Recipe]:
         """What is measured, made as `like` is."""
         specs = [replace(like.spec, height=height, width=width) for height, width in self.sizes]
-        known = names()
+        known = (*names(), *studies())
         return [
             replace(like, model=model, spec=spec)
             for spec in specs
@@ -43,7 +44,13 @@ class Suite:
 
 # The paper's tables: every network that it compares, and the five that it times on a phone.
 PAPER = Suite(tuple(SNAPDRAGON_820_MS), SIZES, tuple(FIGURES))
-SUITES = {"paper": PAPER}
+# What the shuffle costs, and what it costs that the first pointwise convolution is dense.
+STUDIED = ("shufflenet-1.0x-g3", "shufflenet-1.0x-g8")
+SHUFFLE = Suite(
+    tuple(name + suffix for name in STUDIED for suffix in ("", UNSHUFFLED, GROUPED_FIRST)),
+    (USUAL,),
+)
+SUITES = {"paper": PAPER, "shuffle": SHUFFLE}
 
 
 def suite_named(name: str) -> Suite:

@@ -2,6 +2,7 @@
 
 from pipeline import arguments as a
 from pipeline import options
+from pipeline.commands.config import Config
 from pipeline.commands.recipe import recipe_of
 from pipeline.commands.screen import output, progress
 
@@ -19,6 +20,7 @@ def accuracy(
     classes: a.Classes = 1000,
     seed: a.Seed = 0,
     logs: a.Logs = None,
+    config: Config = None,
 ) -> None:
     """Say how often a network is right, in PyTorch and compiled, and how often they agree.
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline import arguments as a
 from pipeline import options
+from pipeline.commands.config import Config
 from pipeline.commands.recipe import recipe_of, require_reach
 from pipeline.commands.screen import output, progress
 
@@ -29,15 +30,18 @@ def bench(
     seed: a.Seed = 0,
     logs: a.Logs = None,
     strict: a.Strict = False,
+    config: Config = None,
 ) -> None:
     """Measure models next to each other and next to other engines.
 
     \b
     shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2
+    shufflenet-tvm bench --config bench.toml    # threads = [1, 2], peers = ["openvino"], ...
     shufflenet-tvm bench bundle --peers onnxruntime,openvino --json results.json
     shufflenet-tvm bench shufflenet-0.5x-g3 --peers none --quick
     shufflenet-tvm bench shufflenet-1.0x-g3 --record --json record.json
     shufflenet-tvm bench --suite paper --json paper.json      # the tables of the ShuffleNet paper
+    shufflenet-tvm bench --suite shuffle --peers onnxruntime  # what shuffling costs there
     """
     models = options.subjects_or_suite(subjects, suite)
     recipes = [

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pipeline import arguments as a
 from pipeline import options
+from pipeline.commands.config import Config
 from pipeline.commands.recipe import compile_recipe, recipe_of
 
 
@@ -22,6 +23,7 @@ def compile_(
     dump_ir: a.DumpIr = None,
     strict: a.Strict = False,
     cuda_compiler: a.CudaCompiler = "auto",
+    config: Config = None,
 ) -> None:
     """Compile a model to a bundle: a folder that TVM's runtime alone can run.
 

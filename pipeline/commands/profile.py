@@ -2,6 +2,7 @@
 
 from pipeline import arguments as a
 from pipeline import options
+from pipeline.commands.config import Config
 from pipeline.commands.recipe import recipe_of
 from pipeline.commands.screen import output, progress
 
@@ -20,6 +21,7 @@ def profile(
     classes: a.Classes = 1000,
     seed: a.Seed = 0,
     logs: a.Logs = None,
+    config: Config = None,
 ) -> None:
     """Show where the time of a network goes: each kernel, and the PyTorch modules it is made of.
 

@@ -6,6 +6,7 @@ import typer
 
 from pipeline import arguments as a
 from pipeline import options
+from pipeline.commands.config import Config
 from pipeline.commands.recipe import compile_recipe, recipe_of, require_reach
 from pipeline.commands.screen import print_rows, progress
 from pipeline.errors import RequestError
@@ -35,6 +36,7 @@ def tune(
     seed: a.Seed = 0,
     status: Status = False,
     as_json: AsJson = False,
+    config: Config = None,
 ) -> None:
     """Find the best tiles for models, and keep them in the records.
 

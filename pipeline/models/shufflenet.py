@@ -67,7 +67,7 @@ class ShuffleUnit(nn.Module):
         outputs = stage.channels - inputs if first else stage.channels
         self.compress_conv1 = _pointwise(inputs, middle, 1 if dense else plan.groups)
         self.compress_bn1 = nn.BatchNorm2d(middle)
-        self.shuffle = ChannelShuffle(plan.groups)
+        self.shuffle = ChannelShuffle(plan.groups) if plan.shuffled else nn.Identity()
         self.dw_conv2 = nn.Conv2d(middle, middle, 3, stride, 1, groups=middle, bias=False)
         self.dw_bn2 = nn.BatchNorm2d(middle)
         self.expand_conv3 = _pointwise(middle, outputs, plan.groups)
@@ -93,7 +93,8 @@ class ShuffleNet(nn.Module):
         layers: OrderedDict[str, nn.Module] = OrderedDict(init_block=_stem(plan.first_channels))
         inputs = plan.first_channels
         for index, stage in enumerate(plan.stages):
-            layers[f"stage{index + 1}"] = _stage(inputs, stage, plan, dense=index == 0)
+            dense = index == 0 and not plan.grouped_first
+            layers[f"stage{index + 1}"] = _stage(inputs, stage, plan, dense=dense)
             inputs = stage.channels
         layers["final_pool"] = nn.AdaptiveAvgPool2d(1)
         self.features = nn.Sequential(layers)

@@ -53,12 +53,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """All sizes of one network; `squeeze` adds squeeze-and-excitation to each unit."""
+    """All sizes of one network; `squeeze` adds squeeze-and-excitation to each unit.
+
+    `shuffled` and `grouped_first` are otherwise than in the paper in studies only.
+    """
 
     first_channels: int
     stages: tuple[Stage, ...]
     groups: int
     squeeze: bool
+    shuffled: bool = True
+    grouped_first: bool = False
 
 
 def plan(variant: Variant) -> Plan:

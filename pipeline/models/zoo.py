@@ -21,6 +21,7 @@ from pipeline.models.seeded import seed_weights, seeded_images
 from pipeline.models.shufflenet import ShuffleNet
 from pipeline.models.shufflenet_plan import Variant, plan
 from pipeline.models.squeezenet import SqueezeNet
+from pipeline.models.studies import studies
 from pipeline.models.vgg import Vgg
 from pipeline.models.weights import load_weights
 
@@ -42,9 +43,12 @@ def build(name: str, classes: int = 1000) -> nn.Module:
     RequestError if there is none of that name.
     """
     builders = _builders()
-    if name not in builders:
+    special: dict[str, Builder] = {
+        study: partial(ShuffleNet, changed) for study, changed in studies().items()
+    }
+    if name not in builders | special:
         raise RequestError(_unknown(name, list(builders)))
-    return builders[name](classes)
+    return (builders | special)[name](classes)
 
 
 def load(

@@ -19,7 +19,7 @@ HEIGHT = 340
 # Room between the outermost points of a logarithmic scale and its ends.
 MARGIN = 1.35
 # Fields that are words, and how the others are written.
-WORDS = {"model", "family", "engine", "module", "modules", "work", "ceiling", "variant"}
+WORDS = {"model", "family", "engine", "module", "modules", "work", "ceiling", "variant", "without"}
 FORMATS = {"share": ".0%", "peak": ".0%", "ms": ".3f", "M": ".0f", "threads": "d"}
 
 

@@ -1,15 +1,19 @@
-"""What a report is made of: result files and profiles of one machine."""
+"""What a report is made of: result files, profiles and ablations of one machine."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.ablation.records import Ablation, AblationFile, read_ablations
 from pipeline.errors import RequestError
 from pipeline.profiling.records import Profile, ProfileFile, read_profiles
-from pipeline.results import Absence, Environment, Result, ResultFile, read_results
+from pipeline.results import Absence, Complexity, Environment, Result, ResultFile, read_results
 
-PROFILE_KIND = "shufflenet-tvm profile"
+READERS: dict[str, Callable[[Path], ProfileFile | AblationFile]] = {
+    "shufflenet-tvm profile": read_profiles,
+    "shufflenet-tvm ablation": read_ablations,
+}
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class Evidence:
     results: tuple[Result, ...]
     absent: tuple[Absence, ...]
     profiles: tuple[Profile, ...]
+    ablations: tuple[Ablation, ...] = ()
+    complexity: tuple[Complexity, ...] = ()
 
     @property
     def threads(self) -> list[int]:
@@ -38,8 +44,8 @@ class Evidence:
 
 
 def read_evidence(paths: Sequence[Path]) -> Evidence:
-    """RequestError if a file is neither a result file nor a profile, or they differ in CPU."""
-    files = [read_profiles(path) if _is_profile(path) else read_results(path) for path in paths]
+    """RequestError if a file is none of bench, profile or ablate, or they differ in CPU."""
+    files = [READERS.get(_kind(path), read_results)(path) for path in paths]
     cpus = {file.environment.cpu for file in files}
     if len(cpus) > 1:
         raise RequestError(
@@ -47,17 +53,24 @@ def read_evidence(paths: Sequence[Path]) -> Evidence:
         )
     results = [file for file in files if isinstance(file, ResultFile)]
     profiles = [file for file in files if isinstance(file, ProfileFile)]
+    ablations = [file for file in files if isinstance(file, AblationFile)]
+    counted = {one.model: one for file in results for one in file.complexity}
     return Evidence(
         environments=tuple(file.environment for file in files),
         results=tuple({one.setting: one for file in results for one in file.results}.values()),
         absent=tuple(one for file in results for one in file.absent),
         profiles=tuple({one.setting: one for file in profiles for one in file.profiles}.values()),
+        ablations=tuple(
+            {one.setting: one for file in ablations for one in file.ablations}.values()
+        ),
+        complexity=tuple(counted.values()),
     )
 
 
-def _is_profile(path: Path) -> bool:
+def _kind(path: Path) -> str:
+    """What a file says it is; of a result file, or where it cannot be read, nothing."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return False  # the reader of results says what is wrong
-    return isinstance(content, dict) and content.get("kind") == PROFILE_KIND
+        return ""  # the reader of results says what is wrong
+    return str(content.get("kind", "")) if isinstance(content, dict) else ""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import vl_convert
 
+from pipeline.page.ablation_chart import ablation_chart
 from pipeline.page.charts import latency_chart, threads_chart
 from pipeline.page.encodings import Spec
 from pipeline.page.evidence import Evidence
@@ -33,6 +34,7 @@ def figures(evidence: Evidence) -> list[Figure]:
         ("latency", "Time against multiply-adds", LATENCY_NOTE, latency_chart(evidence)),
         ("roofline", "Every kernel under its roofline", ROOFLINE_NOTE, roofline_chart(profiles)),
         ("threads", "What more threads give", THREADS_NOTE, threads_chart(evidence)),
+        ("steps", "What each step brings", STEPS_NOTE, ablation_chart(evidence.ablations)),
     ]
     whole = [Figure(name, title, note, spec) for name, title, note, spec in found if spec]
     return [*whole[:2], *layer_figures(profiles), *whole[2:]]
@@ -80,6 +82,10 @@ ROOFLINE_NOTE = (
     "Across: how much a kernel computes for each byte of its tensors. Up: how fast it does. "
     "The level line is the ceiling of arithmetic, the slopes are what memory delivers; a point "
     "far below both leaves something to win. Larger points take longer."
+)
+STEPS_NOTE = (
+    "Each bar is the time without one step over the time with all of them, on a logarithmic scale. "
+    "Operators keep their tiles, so that a bar is of its step alone."
 )
 THREADS_NOTE = (
     "The dashed line is what threads could give at best. Small networks lose more to the "

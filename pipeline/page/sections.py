@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.ablation.table import ablation_rows
 from pipeline.engines.registry import OURS
 from pipeline.page.evidence import Evidence
 from pipeline.page.figures import Figure, figures
+from pipeline.paper_tables import paper_tables
 from pipeline.profiling.records import Profile
 from pipeline.profiling.table import LARGEST_GAP
 from pipeline.report import latency_rows, memory_rows, ratio_rows
 from pipeline.results import Environment, Result, Verdict
 from pipeline.rows import Rows
+from pipeline.study_tables import study_tables
 
 HERO, OPPONENT = "shufflenet-1.0x-g3", "mobilenet-1.0"
 
@@ -52,10 +55,36 @@ def sections(evidence: Evidence) -> list[Section]:
         Section("layers", "Where the time goes", _layers_note(evidence.profiles), figures=layers),
         *_with_figure("roofline", drawn),
         *_with_figure("threads", drawn),
+        Section(
+            "steps",
+            "What each step brings",
+            tables=tuple(map(ablation_rows, evidence.ablations)),
+            figures=_those(drawn, "steps"),
+        ),
+        Section(
+            "shuffle", "Is the shuffle good or bad?", STUDIES, tuple(study_tables(evidence.results))
+        ),
+        Section(
+            "paper",
+            "The tables of the ShuffleNet paper",
+            PAPER,
+            _paper(evidence),
+        ),
         Section("memory", "Memory and energy", MEMORY, _tables(memory_rows(evidence.profiles))),
         Section("conditions", "Conditions", terms=_conditions(evidence)),
     ]
     return [part for part in parts if part.tables or part.figures or part.terms]
+
+
+def _those(drawn: dict[str, Figure], *names: str) -> tuple[Figure, ...]:
+    return tuple(drawn[name] for name in names if name in drawn)
+
+
+def _paper(evidence: Evidence) -> tuple[Rows, ...]:
+    """The paper's tables, if its suite was measured."""
+    if not evidence.complexity:
+        return ()
+    return tuple(paper_tables(evidence.complexity, evidence.results))
 
 
 def facts(evidence: Evidence) -> list[Fact]:
@@ -142,6 +171,15 @@ HEAD_TO_HEAD = (
 RATIO = (
     "ShuffleNet has fewer multiply-adds than MobileNet. \u201ctime\u201d is how many times faster "
     "it then is, and the last column how much of the advantage arrives."
+)
+STUDIES = (
+    "The same network without its channel shuffle, and with its first pointwise convolution "
+    "grouped too. Without the shuffle groups never mix, so that it is for timing only."
+)
+PAPER = (
+    "Published figures are marked as such: classification errors are those of the authors, and the "
+    "phone is a Snapdragon 820 with one thread. In brackets beside a time: how many times as long "
+    "MobileNet 1.0 takes there; beside a speed-up: the share of the fewer multiply-adds."
 )
 MEMORY = (
     "The energy is an estimate from published figures for 45 nm, over the bytes that the compiled "

@@ -1,6 +1,8 @@
 """Writing the calls of a network as a Relax function over TensorIR functions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tvm import IRModule, relax
@@ -9,6 +11,29 @@ from tvm.tirx import PrimFunc
 from pipeline.operators import Network
 from pipeline.passes.group_stages import Call
 from schedules.cpu.kernel import Kernel
+from schedules.frame import Frame, Planes
+
+
+def _constant(builder: relax.BlockBuilder, name: str, array: np.ndarray, image: Any) -> relax.Expr:
+    return relax.const(array, "float32")
+
+
+def _as_it_is(builder: relax.BlockBuilder, frame: Frame | Planes, value: relax.Expr) -> relax.Expr:
+    return value
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """How a kernel comes by a packed constant, and how a tensor goes from one kernel to others.
+
+    `constant` gets the constant's name and value, and the image; `handed_on` the tensor's frame.
+    """
+
+    constant: Callable[[relax.BlockBuilder, str, np.ndarray, Any], relax.Expr] = _constant
+    handed_on: Callable[[relax.BlockBuilder, Frame | Planes, relax.Expr], relax.Expr] = _as_it_is
+
+
+PLAIN = Hooks()
 
 
 def emit_calls(
@@ -16,6 +41,7 @@ def emit_calls(
     calls: list[Call],
     constants: Mapping[str, np.ndarray],
     functions: Mapping[Kernel, tuple[str, PrimFunc]],
+    hooks: Hooks = PLAIN,
 ) -> IRModule:
     """ "main" from the images to the result, and the function of every kernel by its name."""
     builder = relax.BlockBuilder()
@@ -28,7 +54,14 @@ def emit_calls(
             }
             values = {network.source: source}
             for call in calls:
-                _emit(builder, call, globals_[call.kernel], values, constants)
+                packed = [
+                    hooks.constant(builder, name, constants[name], source)
+                    for name in call.constants_in_order
+                ]
+                made = _emit(builder, call, globals_[call.kernel], values, packed)
+                for name, value in made.items():
+                    frame = call.kernel.frames[name]
+                    values[call.tensors[name]] = hooks.handed_on(builder, frame, value)
             result = relax.op.reshape(values[network.result], network.result_shape)
             output = builder.emit_output(result)
         builder.emit_func_output(output)
@@ -40,16 +73,12 @@ def _emit(
     call: Call,
     function: relax.GlobalVar,
     values: dict[str, relax.Expr],
-    constants: Mapping[str, np.ndarray],
-) -> None:
-    """One call; `values` gains what it writes."""
+    constants: list[relax.Expr],
+) -> dict[str, relax.Expr]:
+    """One call; gives what it writes, by the kernel's names."""
     kernel = call.kernel
     arguments = [values[call.tensors[name]] for name in kernel.inputs]
-    arguments += [
-        relax.const(constants[call.constants[name]], "float32")
-        for stage in kernel.stages
-        for name in stage.constants
-    ]
+    arguments += constants
     written = [*kernel.updates, *kernel.outputs]
     types = [relax.TensorType(kernel.frames[name].shape, "float32") for name in written]
     form = types if len(types) > 1 else types[0]
@@ -60,7 +89,7 @@ def _emit(
     else:
         made = builder.emit(relax.call_tir(function, arguments, form))
     if len(types) == 1:
-        values[call.tensors[written[0]]] = made
-        return
-    for index, name in enumerate(written):
-        values[call.tensors[name]] = builder.emit(relax.TupleGetItem(made, index))
+        return {written[0]: made}
+    return {
+        name: builder.emit(relax.TupleGetItem(made, index)) for index, name in enumerate(written)
+    }

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.border import Border
+from schedules.cpu.channelwise import Channelwise
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
@@ -40,12 +41,17 @@ class Call:
     tensors: dict[str, str]
     constants: dict[str, str]
 
+    @property
+    def constants_in_order(self) -> list[str]:
+        """The network's names of the kernel's constants, as the kernel takes them."""
+        return [self.constants[name] for stage in self.kernel.stages for name in stage.constants]
 
-def group_stages(stages: tuple[Stage, ...], result: str) -> list[Call]:
-    """The calls of a network in order."""
+
+def group_stages(stages: tuple[Stage, ...], result: str, longest: int = LONGEST) -> list[Call]:
+    """The calls of a network in order, each of `longest` operators at most."""
     groups: list[list[Stage]] = []
     for stage in stages:
-        if groups and _joins(stage, groups[-1]):
+        if groups and _joins(stage, groups[-1], longest):
             groups[-1].append(stage)
         else:
             groups.append([stage])
@@ -66,22 +72,27 @@ def _beside(stage: Stage, begun: set[str]) -> Stage:
     return replace(stage, reads=(*stage.reads, ("beside", stage.writes)))
 
 
-def _joins(stage: Stage, group: list[Stage]) -> bool:
+def _joins(stage: Stage, group: list[Stage], longest: int) -> bool:
     """Whether a stage can run strip by strip with the stages of a group."""
     if stage.continues:
         return True
     if isinstance(stage.work, ALONE) or isinstance(group[0].work, (*ALONE, *FIRST)):
         return False
     rows = {(other.work.target.rows, other.work.target.width) for other in group}
-    operators = sum(not other.continues for other in group)
-    if operators == LONGEST or rows != {(stage.work.target.rows, stage.work.target.width)}:
+    # A pass over what the stage before it wrote is no operator more.
+    full = sum(not _follows(other) for other in group) == longest and not _follows(stage)
+    if full or rows != {(stage.work.target.rows, stage.work.target.width)}:
         return False
     written = {other.writes for other in group}
     from_group = {role for role, name in stage.reads if name in written}
     if stage.work.target.pixels == stage.work.target.images:
         return False
     # Of a tensor that the group writes, a residual is read where it is written.
-    return not from_group or isinstance(stage.work, Pointwise | PointwiseDeep | Scale)
+    return not from_group or isinstance(stage.work, Pointwise | PointwiseDeep | Scale | Channelwise)
+
+
+def _follows(stage: Stage) -> bool:
+    return stage.continues or isinstance(stage.work, Channelwise)
 
 
 def _call(group: list[Stage], later: set[str]) -> Call:
@@ -101,7 +112,10 @@ def _call(group: list[Stage], later: set[str]) -> Call:
         stages.append(own)
         for mine, theirs in zip(own.constants, stage.constants, strict=True):
             constants[mine] = theirs
-    written = {stage.writes for stage in group}
+    # The compiler cannot tell which part of a tensor whole vectors of a tail write, as it has to
+    # of memory that it allocates itself.
+    tails = {stage.writes for stage in group if isinstance(stage.work, PointwiseDeep)}
+    written = {stage.writes for stage in group} - tails
     scratch = tuple(tensors[name] for name in tensors if name in written and name not in later)
     kernel = Kernel(tuple(stages), scratch)
     # A tensor that comes from another kernel comes with its border.

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.operators import Network, Operator
 from schedules.cpu import (
     adaptive_pool,
+    channelwise,
     convolution,
     depthwise,
     first_convolution,
@@ -111,6 +112,11 @@ def _work(step: Operator, frames: dict[str, Any], machine: Machine) -> Work:
             source, target, step.kernel, step.stride, step.padding, step.groups,
             inputs, outputs, machine.lanes_for(outputs), offset, activation,
         )  # fmt: skip
+    if kind == "channelwise":
+        scaled = step.weight is not None
+        return channelwise.Channelwise(
+            source, target, scaled, step.shuffle, offset, residual, activation
+        )
     lanes = machine.lanes_for(source.channels)
     if kind == "depthwise":
         return depthwise.Depthwise(source, target, step.stride, lanes, activation)

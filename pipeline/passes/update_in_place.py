@@ -20,7 +20,7 @@ def update_in_place(network: Network) -> Network:
     for index, step in enumerate(network.operators):
         residual = step.residual
         if (
-            step.kind == "pointwise"
+            step.kind in ("pointwise", "channelwise")
             and residual is not None
             and residual != step.data
             and last[residual] == index

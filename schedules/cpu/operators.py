@@ -5,6 +5,7 @@ from types import ModuleType
 from schedules.cpu import (
     adaptive_pool,
     border,
+    channelwise,
     convolution,
     depthwise,
     first_convolution,
@@ -19,6 +20,7 @@ from schedules.cpu import (
 Work = (
     adaptive_pool.AdaptivePool
     | border.Border
+    | channelwise.Channelwise
     | convolution.Convolution
     | depthwise.Depthwise
     | first_convolution.FirstConvolution
@@ -33,6 +35,7 @@ Work = (
 MODULES: dict[type, ModuleType] = {
     adaptive_pool.AdaptivePool: adaptive_pool,
     border.Border: border,
+    channelwise.Channelwise: channelwise,
     convolution.Convolution: convolution,
     depthwise.Depthwise: depthwise,
     first_convolution.FirstConvolution: first_convolution,

@@ -65,5 +65,5 @@ def test_counted_multiply_adds_are_those_of_the_paper():
 
 
 def test_an_unknown_suite_is_answered_with_the_known_ones():
-    with pytest.raises(RequestError, match="unknown suite 'papers'; known: paper"):
+    with pytest.raises(RequestError, match="unknown suite 'papers'; known: paper, shuffle"):
         suite_named("papers")

@@ -1,0 +1,1 @@
+"""What each step of compilation brings, measured by leaving that one out."""
