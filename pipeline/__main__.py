@@ -25,7 +25,6 @@ from pipeline.errors import RequestError, WorkFailedError
 
 app = typer.Typer(
     name="shufflenet-tvm",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="""ShuffleNet and MobileNet, compiled and tuned with TVM.

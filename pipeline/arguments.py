@@ -7,17 +7,48 @@ import typer
 
 from pipeline.engines.registry import PEERS
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name of `shufflenet-tvm models`.")]
-Models = Annotated[list[str], typer.Argument(metavar="MODEL", help="Names, as of `models`.")]
+
+def _model_names(incomplete: str) -> list[str]:
+    """What a shell offers for the beginning of a name."""
+    from pipeline.models import names
+
+    return [name for name in names() if name.startswith(incomplete)]
+
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A name of `shufflenet-tvm models`.", autocompletion=_model_names
+    ),
+]
+Models = Annotated[
+    list[str],
+    typer.Argument(metavar="MODEL", help="Names, as of `models`.", autocompletion=_model_names),
+]
 Subjects = Annotated[
-    list[str], typer.Argument(metavar="MODEL_OR_BUNDLE", help="Names, or folders of compile.")
+    list[str],
+    typer.Argument(
+        metavar="MODEL_OR_BUNDLE",
+        help="Names, or folders of compile.",
+        autocompletion=_model_names,
+    ),
 ]
 SomeSubjects = Annotated[
     list[str] | None,
-    typer.Argument(metavar="MODEL_OR_BUNDLE", help="Names, or folders of compile."),
+    typer.Argument(
+        metavar="MODEL_OR_BUNDLE",
+        help="Names, or folders of compile.",
+        autocompletion=_model_names,
+    ),
 ]
 SuiteName = Annotated[
-    str | None, typer.Option("--suite", metavar="NAME", help="Measure a set: paper, or shuffle.")
+    str | None,
+    typer.Option(
+        "--suite",
+        metavar="NAME",
+        help="Measure a set: paper, or shuffle.",
+        autocompletion=lambda: ["paper", "shuffle"],
+    ),
 ]
 Subject = Annotated[
     str, typer.Argument(metavar="MODEL_OR_BUNDLE", help="A name, or a folder of compile.")

@@ -20,7 +20,7 @@ from pipeline.results import read_results
 
 ROOT = Path(pipeline.__file__).parent.parent
 COMMANDS = ["models", "targets", "doctor", "tune", "compile", "bench", "verify"]
-COMMANDS += ["profile", "compare", "report", "accuracy"]
+COMMANDS += ["profile", "ablate", "compare", "report", "accuracy"]
 # A second is promised; a shared machine may take twice that.
 HELP_SECONDS = 2.0
 
@@ -97,6 +97,33 @@ def test_a_bundle_is_measured_as_it_is(command, made, tmp_path):
     assert result.max_relative_error < 1e-4
     assert "0 default" in outcome.err
     assert "of peak" in outcome.out
+
+
+def test_a_file_says_what_a_long_command_would(command, made, tmp_path):
+    path, results = tmp_path / "bench.toml", tmp_path / "r.json"
+    path.write_text(f'models = ["{made}"]\nthreads = [1]\npeers = "torch"\nseconds = 99\n')
+    words = ["--config", path, "--peers", "none", "--seconds", "0.3", "--json", results]
+    outcome = command("bench", *words)
+    assert outcome.status == 0, outcome.err
+    (result,) = read_results(results).results
+    assert (result.model, result.threads) == ("shufflenet-0.25x-g1", 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("be", ["bench"]),
+        ("bench mobilenet-0.", ["mobilenet-0.25", "mobilenet-0.5", "mobilenet-0.75"]),
+        ("bench --suite pa", ["paper"]),
+    ],
+)
+def test_a_shell_completes_commands_models_and_suites(command, monkeypatch, words, offered):
+    monkeypatch.setenv("_SHUFFLENET_TVM_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"shufflenet-tvm {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    outcome = command("--help")
+    assert outcome.status == 0
+    assert outcome.out.split() == offered
 
 
 @pytest.mark.parametrize(

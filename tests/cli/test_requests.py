@@ -34,6 +34,19 @@ BAD_BENCHES = {
     "device": (["--device", "rpc://phone"], ("unknown device", "local")),
     "folder of results": (["--json", "no/such/r.json"], ("no folder",)),
 }
+BAD_SUITES = {
+    "nothing": ([], ("--suite",)),
+    "both": ([MODEL, "--suite", "paper"], ("leave out the models",)),
+    "unknown": (["--suite", "papers"], ("'papers'", "paper, shuffle")),
+    "trials of a peer": ([MODEL, "--peer-trials", "0"], ("0 trials",)),
+    "no file of options": (["--config", "no/such.toml"], ("no/such.toml",)),
+}
+BAD_FILES = {
+    "option": ("thread = 1", ("no option 'thread'", "threads")),
+    "no TOML": ("threads = ", ("cannot read options",)),
+    "table": ("[threads]", ("threads is a table",)),
+    "flag": ("quick = 3", ("true or false",)),
+}
 BAD_TUNES = {
     "trials": (["--trials", "0"], ("0 trials",)),
     "time": (["--time", "soon"], ("'soon'", "20m")),
@@ -54,6 +67,18 @@ def nothing_written(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("words", "saying"), BAD_COMPILES.values(), ids=BAD_COMPILES)
 def test_a_bad_compile(refused, words, saying):
     refused("compile", *words, "--out", "bundle", saying=saying)
+
+
+@pytest.mark.parametrize(("words", "saying"), BAD_SUITES.values(), ids=BAD_SUITES)
+def test_a_bad_suite(refused, words, saying):
+    refused("bench", *words, saying=saying)
+
+
+@pytest.mark.parametrize(("text", "saying"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_bad_file_of_options(refused, tmp_path, text, saying):
+    path = tmp_path / "bench.toml"
+    path.write_text(text)
+    refused("bench", MODEL, "--config", path, saying=saying)
 
 
 @pytest.mark.parametrize(("words", "saying"), BAD_BENCHES.values(), ids=BAD_BENCHES)
