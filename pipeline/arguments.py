@@ -96,6 +96,9 @@ Quick = Annotated[
 ForRecord = Annotated[
     bool, typer.Option("--record", help="At least 1024 samples and 10 s of each engine.")
 ]
+LoadGen = Annotated[
+    bool, typer.Option("--loadgen", help="Also by MLPerf LoadGen's single-stream mode, 10 s each.")
+]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write every sample there.")
 ]

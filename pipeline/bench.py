@@ -28,6 +28,9 @@ ACCUMULATORS = {16: 12, 32: 20}
 # Slow engines may take so many times as long as asked for, to have enough samples.
 LONGEST = 4
 
+# Of each engine, where MLPerf's load generator is asked for.
+LOADGEN_SECONDS = 10.0
+
 Begin = Callable[[Subject, int], None]
 
 
@@ -41,12 +44,13 @@ class Observer:
     step: Progress = lambda _: None
 
 
-def conditions_of(
+def conditions_of(  # noqa: PLR0913 - each is an option of the command
     peers: list[str],
     seconds: float,
     environment: Mapping[str, str],
     mode: Mode = "standard",
     peer_trials: int = TRIALS,
+    loadgen: bool = False,
 ) -> Conditions:
     """Against which peers, and for how long; `environment` says where the peers live."""
     plans = {
@@ -54,8 +58,9 @@ def conditions_of(
         "quick": QUICK,
         "record": replace(RECORD, seconds=max(seconds, RECORD.seconds)),
     }
+    plan = replace(plans[mode], loadgen_seconds=LOADGEN_SECONDS if loadgen else None)
     return Conditions(
-        peers_named(peers), 1, peers_folder(environment), plans[mode], mode, peer_trials=peer_trials
+        peers_named(peers), 1, peers_folder(environment), plan, mode, peer_trials=peer_trials
     )
 
 

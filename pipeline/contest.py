@@ -15,7 +15,7 @@ from pipeline.measure import Failure, Participant, measure
 from pipeline.metaschedule import tuned_source
 from pipeline.peak import PeakKernel, build_peak
 from pipeline.peers import PeerError, export_onnx, peer_python
-from pipeline.results import Absence, LoadNote, Result
+from pipeline.results import Absence, LoadGenNote, LoadNote, Result
 from pipeline.runner import Measurement, Plan
 from pipeline.significance import estimate
 from pipeline.steadiness import Ceiling, judge, latency
@@ -196,10 +196,22 @@ def _result(
         load=LoadNote(others=load.others, stolen=load.stolen, frequency_mhz=load.megahertz)
         if load
         else None,
+        loadgen=_loadgen(measurement.loadgen),
         median_half_width=known if math.isfinite(known) else None,
         verdict=verdict,
         advice=advice,
         **figures,
+    )
+
+
+def _loadgen(found: dict[str, Any] | None) -> LoadGenNote | None:
+    if found is None:
+        return None
+    return LoadGenNote(
+        valid=found["valid"],
+        queries=found["queries"],
+        p50_ms=found["p50_ns"] / 1e6,
+        p90_ms=found["p90_ns"] / 1e6,
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from pipeline.engines.pipe import EngineError
 from pipeline.engines.process import Deadlines, EngineProcess
-from pipeline.engines.registry import EngineKind
+from pipeline.engines.registry import PEAK, EngineKind
 from pipeline.engines.worker import Array
 from pipeline.runner import Measurement, Plan, Runner
 
@@ -66,6 +66,11 @@ def measure(
                 runner.prepare(participant.source, images, plan)
                 runners.append(runner)
         _take_turns(runners, failures, plan, progress)
+        if plan.loadgen_seconds:
+            for runner in (one for one in runners if not one.failed and one.process.kind != PEAK):
+                progress(f"LoadGen: {runner.process.label}")
+                with _recorded(runner, failures):
+                    runner.take_loadgen(plan.loadgen_seconds)
         finished = [runner for runner in runners if not runner.failed]
         for runner in finished:
             with _recorded(runner, failures):

@@ -52,6 +52,16 @@ MEMORY_HEADINGS = (
 )
 MOVED = ("edge_bytes", "register_bytes", "dram_bytes")
 ACCURACY_HEADINGS = ("engine", "top-1", "95 % interval", "top-5", "95 % interval")
+LOADGEN_HEADINGS = (
+    "model",
+    "input",
+    "threads",
+    "engine",
+    "queries",
+    "p50 ms",
+    "p90 ms, MLPerf's estimate",
+    "result",
+)
 RATIO_HEADINGS = (
     "pair",
     "input",
@@ -70,7 +80,11 @@ def bench_tables(file: ResultFile) -> list[Rows]:
     tables = [latency_rows(file.results, file.absent), ratio_rows(file.results)]
     if file.complexity:
         tables[1:] = paper_tables(file.complexity, file.results)
-    return [rows for rows in (*tables, *study_tables(file.results)) if rows.cells]
+    return [
+        rows
+        for rows in (*tables, *study_tables(file.results), loadgen_rows(file.results))
+        if rows.cells
+    ]
 
 
 def latency_rows(results: Sequence[Result], absent: Sequence[Absence] = ()) -> Rows:
@@ -100,6 +114,26 @@ def ratio_rows(results: Sequence[Result]) -> Rows:
         if (rival.engine, *rival.contest[1:]) == (hero.engine, *hero.contest[1:])
     ]
     return Rows("MobileNet : ShuffleNet", RATIO_HEADINGS, sorted(cells))
+
+
+def loadgen_rows(results: Sequence[Result]) -> Rows:
+    """What MLPerf's load generator found, fastest engine first."""
+    timed = [(one, one.loadgen) for one in results if one.loadgen]
+    timed.sort(key=lambda pair: (pair[0].model, pair[0].threads, pair[1].p90_ms))
+    cells: list[tuple[str, ...]] = [
+        (
+            one.model,
+            size_text(one.input_size),
+            str(one.threads),
+            one.engine,
+            str(note.queries),
+            f"{note.p50_ms:.2f}",
+            f"{note.p90_ms:.2f}",
+            "VALID" if note.valid else "INVALID",
+        )
+        for one, note in timed
+    ]
+    return Rows("MLPerf LoadGen, single stream", LOADGEN_HEADINGS, cells)
 
 
 def comparison_rows(comparisons: Sequence[Comparison]) -> Rows:

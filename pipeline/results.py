@@ -75,6 +75,18 @@ class LoadNote(Record):
     frequency_mhz: float | None
 
 
+class LoadGenNote(Record):
+    """What MLPerf's load generator found in its single-stream scenario.
+
+    `p90_ms` is its estimate after early stopping, by which MLPerf ranks systems.
+    """
+
+    valid: bool
+    queries: int
+    p50_ms: float
+    p90_ms: float
+
+
 class Result(Record):
     """One model on one engine with one number of threads.
 
@@ -107,6 +119,7 @@ class Result(Record):
     settings: dict[str, str] = {}
     mode: Literal["standard", "quick", "record"] = "standard"
     load: LoadNote | None = None
+    loadgen: LoadGenNote | None = None
     median_half_width: float | None = None
     verdict: Verdict
     advice: str = ""

@@ -10,6 +10,7 @@ TEXT_COLUMNS = {
     "input",
     "engine",
     "verdict",
+    "result",
     "pair",
     "outcome",
     "module",

@@ -23,6 +23,8 @@ STEADY = 0.03  # spread of the last medians of a warm engine
 STEADY_ROUNDS = 3
 # Fewer rounds say nothing about how their medians drift.
 FEWEST_ROUNDS = 5
+# The fewest inferences of a valid run of MLPerf's single-stream scenario.
+LOADGEN_QUERIES = 1024
 # Inferences in a round: enough for a median, and few enough that the next engine's turn is near.
 ROUND_COUNTS = (5, 50)
 
@@ -40,6 +42,8 @@ class Plan:
     fewest_seconds: float = 0.0
     # Half the confidence interval of the median, as a share of it, at which to stop.
     precision: float | None = None
+    # Of each engine by MLPerf's load generator, after the rounds.
+    loadgen_seconds: float | None = None
     # Untimed inferences at the start of a round: the other engines have emptied the caches.
     settle: int = 2
 
@@ -60,6 +64,7 @@ class Measurement:
     settings: dict[str, str]
     outputs: tuple[Array, ...]
     load: Load | None = None
+    loadgen: dict[str, Any] | None = None
 
     @property
     def samples(self) -> list[float]:
@@ -78,6 +83,7 @@ class Runner:
     outputs: tuple[Array, ...] = ()
     rounds: list[Round] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
+    loadgen: dict[str, Any] | None = None
 
     def prepare(self, source: dict[str, Any], images: Sequence[Array], plan: Plan) -> None:
         """Load, compute the outputs, warm up, stop."""
@@ -93,6 +99,14 @@ class Runner:
         try:
             self.rounds.append(self.process.run(self.count, plan.settle))
             self.loads.append(between(before, moment(self.process.pid)))
+        finally:
+            self.process.stop()
+
+    def take_loadgen(self, seconds: float) -> None:
+        """Wake, let MLPerf's load generator time it, stop."""
+        self.process.resume()
+        try:
+            self.loadgen = self.process.loadgen(seconds, LOADGEN_QUERIES)
         finally:
             self.process.stop()
 
@@ -124,6 +138,7 @@ class Runner:
             settings=self.settings,
             outputs=self.outputs,
             load=mean(self.loads) if self.loads else None,
+            loadgen=self.loadgen,
         )
 
     def _cores_used(self) -> float:

@@ -15,8 +15,6 @@ import numpy as np
 from pipeline.operators import Network, Operator
 
 CONVOLUTIONS = ("first_convolution", "pointwise", "depthwise")
-# What a convolution without its epilogue writes is named after its result.
-RAW = "_before"
 
 
 def normalisation_apart(network: Network) -> Network:
@@ -56,15 +54,18 @@ def _each(
     shapes = dict(network.shapes)
 
     def changed() -> Iterator[Operator]:
-        for step in network.operators:
+        for number, step in enumerate(network.operators):
             pair = change(network, step) if step.kind in CONVOLUTIONS else None
             if pair is None:
                 yield step
                 continue
+            # Several write one tensor where it is updated, or the parts of a concatenation.
+            raw = f"{step.writes}_before{number}"
             images, _, height, width = network.shapes[step.writes]
             channels = 0 if step.weight is None else len(step.weight)
-            shapes[pair[0].writes] = (images, channels, height, width)
-            yield from pair
+            shapes[raw] = (images, channels, height, width)
+            yield replace(pair[0], writes=raw)
+            yield replace(pair[1], data=raw)
 
     operators = tuple(changed())
     return replace(network, operators=operators, shapes=shapes)
@@ -87,12 +88,11 @@ def _bare(network: Network, step: Operator) -> tuple[Operator, Operator] | None:
 
 
 def _parted(step: Operator) -> tuple[Operator, Operator]:
-    """A convolution, and the pass that does what its epilogue did."""
-    raw = f"{step.writes}{RAW}{step.offset}"
-    core = replace(step, writes=raw, offset=0, activation="none", residual=None)
+    """A convolution, and the pass that does what its epilogue did; both name its result."""
+    core = replace(step, offset=0, activation="none", residual=None)
     rest = Operator(
         "channelwise",
-        raw,
+        step.writes,
         step.writes,
         offset=step.offset,
         activation=step.activation,

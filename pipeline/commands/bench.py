@@ -23,6 +23,7 @@ def bench(
     seconds: a.Seconds = 3.0,
     quick: a.Quick = False,
     record: a.ForRecord = False,
+    loadgen: a.LoadGen = False,
     input_size: a.Size = "224x224",
     batch: a.Batch = 1,
     weights: a.Weights = None,
@@ -54,6 +55,8 @@ def bench(
     counts, path = options.thread_counts(threads), options.result_file(json_file)
     text_path = options.result_file(markdown)
     options.require_device(device)
+    if loadgen:
+        options.require_package("mlperf_loadgen", "loadgen")
     require_reach(target, "bench")
     limit, names = options.seconds(seconds), options.peer_names(peers)
     mode, tries = options.mode(quick, record), options.peer_trials(peer_trials)
@@ -69,7 +72,7 @@ def bench(
     if suite is not None:
         chosen = suite_named(suite)
         recipes, complexity = chosen.recipes(recipes[0]), chosen.complexity()
-    conditions = conditions_of(names, limit, os.environ, mode, tries)
+    conditions = conditions_of(names, limit, os.environ, mode, tries, loadgen)
     with bench_steps(progress, conditions, len(recipes) * len(counts)) as steps:
         file = measure(recipes, counts, conditions, steps)
     file = file.model_copy(update={"complexity": complexity})

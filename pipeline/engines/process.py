@@ -106,6 +106,12 @@ class EngineProcess:
         reply = self._ask("run", {"count": count, "settle": settle}, deadline)
         return Round(tuple(reply["seconds"]), reply["cpu"], reply["wall"])
 
+    def loadgen(self, seconds: float, queries: int) -> dict[str, Any]:
+        """What MLPerf's load generator finds in its single-stream scenario."""
+        request = {"folder": self._folder.name, "seconds": seconds, "queries": queries}
+        deadline = seconds + self.deadlines.infer * (1 + queries / 10)
+        return self._ask("loadgen", request, deadline)
+
     def stop(self) -> None:
         """Stop every thread, and return when they have stopped."""
         if self._process.poll() is None:

@@ -3,6 +3,7 @@
     {"command": "load", "source": ..., "input": "x.npy", "threads": 1}  -> {"settings": {...}}
     {"command": "output", "input": "x.npy", "output": "y.npy"}          -> {}
     {"command": "run", "settle": 2, "count": 30}  -> {"seconds": [...], "cpu": ..., "wall": ...}
+    {"command": "loadgen", "folder": ..., "seconds": 10, "queries": 1024}  -> {"p90_ns": ...}
     {"command": "quit"}
 
 A failed command answers {"error": "..."}. Libraries print what they like: the pipe of the protocol
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import IO, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -112,8 +114,16 @@ def _run(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": seconds, "cpu": cpu, "wall": (stamps[-1] - stamps[0]) / 1e9}
 
 
+def _loadgen(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+    from pipeline.engines.loadgen import single_stream
+
+    folder = Path(request["folder"])
+    return single_stream(engine.infer, folder, request["seconds"], request["queries"])
+
+
 COMMANDS: dict[str, Callable[[Engine, dict[str, Any]], dict[str, Any]]] = {
     "load": _load,
     "output": _output,
     "run": _run,
+    "loadgen": _loadgen,
 }

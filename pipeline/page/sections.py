@@ -10,7 +10,7 @@ from pipeline.page.figures import Figure, figures
 from pipeline.paper_tables import paper_tables
 from pipeline.profiling.records import Profile
 from pipeline.profiling.table import LARGEST_GAP
-from pipeline.report import latency_rows, memory_rows, ratio_rows
+from pipeline.report import latency_rows, loadgen_rows, memory_rows, ratio_rows
 from pipeline.results import Environment, Result, Verdict
 from pipeline.rows import Rows
 from pipeline.study_tables import study_tables
@@ -48,7 +48,8 @@ def sections(evidence: Evidence) -> list[Section]:
             "head-to-head",
             "Head to head",
             HEAD_TO_HEAD,
-            _tables(latency_rows(evidence.results, evidence.absent)),
+            _tables(latency_rows(evidence.results, evidence.absent))
+            + _tables(loadgen_rows(evidence.results)),
         ),
         Section("ratio", "What is kept of fewer multiply-adds", RATIO, _tables(ratios)),
         *_with_figure("latency", drawn),
