@@ -20,7 +20,7 @@ from pipeline.operators import Network
 from pipeline.passes.emit_calls import PLAIN, Hooks, emit_calls
 from pipeline.passes.fold_batch_norm import FoldBatchNorm
 from pipeline.passes.fuse_channel_shuffle import FuseChannelShuffle
-from pipeline.passes.group_stages import LONGEST, Call, group_stages
+from pipeline.passes.group_stages import Call, group_stages
 from pipeline.passes.lay_out import Layout, lay_out
 from pipeline.passes.read_operators import read_operators
 from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
@@ -91,10 +91,10 @@ def lower(model: Model, target: Target, dump: Path | None = None) -> Lowered:
     return laid_out(read_network(model, dump), target)
 
 
-def laid_out(network: Network, target: Target, longest: int = LONGEST) -> Lowered:
-    """The kernels of a network, each of `longest` operators at most."""
+def laid_out(network: Network, target: Target) -> Lowered:
+    """The kernels of a network."""
     layout = lay_out(network, target.machine)
-    return Lowered(network, layout, tuple(group_stages(layout.stages, network.result, longest)))
+    return Lowered(network, layout, tuple(group_stages(layout.stages, network.result)))
 
 
 def read_network(model: Model, dump: Path | None = None) -> Network:

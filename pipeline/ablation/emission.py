@@ -10,14 +10,18 @@ import numpy as np
 from tvm import relax, s_tir, te, tirx
 from tvm.script.ir_builder import tirx as T
 
-from pipeline.build import Lowered
+from pipeline.build import Built, Lowered, Served
 from pipeline.passes.emit_calls import Hooks
+from schedules.cpu.border import Border
+from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
 from schedules.frame import Frame, Planes
 from schedules.program import block, prim_func, tensor
 
 # Up to here float32, in which constants are packed, tells all whole numbers apart.
 LARGEST_INDEX = 1 << 24
+PACK, TO_PLANES, FROM_PLANES = "pack_", "to_planes", "from_planes"
+ADDED = (PACK, TO_PLANES, FROM_PLANES)
 
 
 def packing_anew(lowered: Lowered) -> Hooks:
@@ -33,7 +37,7 @@ def packing_anew(lowered: Lowered) -> Hooks:
         # With the image among its arguments it is not computed when compiling.
         arguments = [relax.const(weight), relax.const(index), image]
         gather = _gather(len(weight), index.shape, tuple(image.ty.shape))
-        function = builder.add_func(_named(gather, f"pack_{name}"), f"pack_{name}")
+        function = builder.add_func(_named(gather, PACK + name), PACK + name)
         form = relax.TensorType(array.shape, "float32")
         return builder.emit(relax.call_tir(function, arguments, form))
 
@@ -51,7 +55,7 @@ def planes_between() -> Hooks:
             return value
         shape = (frame.images, frame.channels, frame.height, frame.width)
         if frame not in known:
-            there, back = f"to_planes{len(known)}", f"from_planes{len(known)}"
+            there, back = f"{TO_PLANES}{len(known)}", f"{FROM_PLANES}{len(known)}"
             known[frame] = (
                 builder.add_func(_named(_to_planes(frame), there), there),
                 builder.add_func(_named(_from_planes(frame), back), back),
@@ -62,6 +66,24 @@ def planes_between() -> Hooks:
         return value
 
     return Hooks(handed_on=handed_on)
+
+
+def parallel_regions(built: Built) -> int:
+    """How many loops of an inference run on all cores."""
+    calls: list[str] = built.executable.as_text().splitlines()
+    added = sum(
+        line.split()[:1] == ["call"] and any(name in line for name in ADDED) for line in calls
+    )
+    return added + sum(
+        _regions(call.kernel, built.served[call.kernel]) for call in built.lowered.calls
+    )
+
+
+def _regions(kernel: Kernel, served: Served) -> int:
+    stages = sum(not isinstance(stage.work, Border) for stage in kernel.stages)
+    if served.source == "default":
+        return 0
+    return 1 if served.tile.merged else stages
 
 
 def _sources(lowered: Lowered) -> dict[str, tuple[np.ndarray, np.ndarray]]:

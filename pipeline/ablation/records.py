@@ -10,12 +10,12 @@ from pipeline.results import Environment, Record, Result
 
 
 class Without(Record):
-    """The program that lacks one step; `calls` are its kernels in order of their calls."""
+    """The program that lacks one step; `regions` are the loops of an inference on all cores."""
 
     step: str
     what: str
     without: str
-    calls: int
+    regions: int
     result: Result
 
 
@@ -23,7 +23,7 @@ class Ablation(Record):
     """One model with one number of threads; `absent` names the steps that could not be left out."""
 
     whole: Result
-    calls: int
+    regions: int
     rows: list[Without]
     absent: dict[str, str] = Field(default_factory=dict)
 

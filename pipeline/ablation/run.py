@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.ablation.emission import parallel_regions
 from pipeline.ablation.records import Ablation, AblationFile, Without
 from pipeline.ablation.steps import STEPS, Step, Whole, whole_program
 from pipeline.bench import check_recipe, subject_of
@@ -35,7 +36,7 @@ class _Program:
 
     step: Step | None
     bundle: Bundle
-    calls: int
+    regions: int
 
 
 def ablate_all(
@@ -87,7 +88,7 @@ def _ablations(
         def made(step: Step | None, built: Built) -> _Program:
             place = folder / (step.name if step else "whole")
             bundle = export(built, model, target, place, weights)
-            return _Program(step, bundle, len(built.lowered.calls))
+            return _Program(step, bundle, parallel_regions(built))
 
         say(f"{recipe.model}: compiling the whole program")
         complete = whole_program(whole)
@@ -135,11 +136,11 @@ def _ablation(programs: Sequence[_Program], done: Contest, absent: dict[str, str
                 step=step.name,
                 what=step.what,
                 without=step.without,
-                calls=one.calls,
+                regions=one.regions,
                 result=_of_bundle(results[step.name], one.bundle),
             )
         )
-    return Ablation(whole=results[OURS.name], calls=programs[0].calls, rows=rows, absent=lost)
+    return Ablation(whole=results[OURS.name], regions=programs[0].regions, rows=rows, absent=lost)
 
 
 def _of_bundle(result: Result, bundle: Bundle) -> Result:

@@ -1,7 +1,7 @@
 """The steps of compilation that can be left out, one at a time, and the program without each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tvm
 from tvm import relax
@@ -71,7 +71,11 @@ def _planes_between(whole: Whole) -> Built:
 
 
 def _apart(whole: Whole) -> Built:
-    return _with_known_tiles(whole, laid_out(whole.network, whole.target, longest=1))
+    """Each stage of a kernel to its end before the next one."""
+    served = {
+        k: Served(replace(one.tile, merged=False), one.source) for k, one in whole.served.items()
+    }
+    return _compiled(whole, whole.lowered, served)
 
 
 def _by_hand(whole: Whole) -> Built:

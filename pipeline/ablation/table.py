@@ -9,7 +9,7 @@ HEADINGS = (
     "without it",
     "p50 ms",
     "times as long",
-    "kernel calls",
+    "parallel regions",
     "activations MB",
     "error",
     "verdict",
@@ -23,19 +23,19 @@ def ablation_rows(one: Ablation) -> Rows:
         f"{whole.model}, {size_text(whole.input_size)}, {whole.threads} "
         f"thread{'s' if whole.threads > 1 else ''}: what each step brings"
     )
-    cells = [("all of them", "", *_figures(one, whole, one.calls))]
-    cells += [(row.what, row.without, *_figures(one, row.result, row.calls)) for row in one.rows]
+    cells = [("all of them", "", *_figures(one, whole, one.regions))]
+    cells += [(row.what, row.without, *_figures(one, row.result, row.regions)) for row in one.rows]
     blank = ("",) * (len(HEADINGS) - 3)
     cells += [(what, reason, *blank, "") for what, reason in one.absent.items()]
     return Rows(title, HEADINGS, cells)
 
 
-def _figures(one: Ablation, result: Result, calls: int) -> tuple[str, ...]:
+def _figures(one: Ablation, result: Result, regions: int) -> tuple[str, ...]:
     memory = result.peak_activation_bytes
     return (
         f"{result.latency_ms.p50:.3f}",
         f"{result.latency_ms.p50 / one.whole.latency_ms.p50:.2f}",
-        str(calls),
+        str(regions),
         "" if memory is None else f"{memory / 1e6:.2f}",
         f"{result.max_relative_error:.0e}",
         str(result.verdict),

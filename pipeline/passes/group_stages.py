@@ -47,11 +47,11 @@ class Call:
         return [self.constants[name] for stage in self.kernel.stages for name in stage.constants]
 
 
-def group_stages(stages: tuple[Stage, ...], result: str, longest: int = LONGEST) -> list[Call]:
-    """The calls of a network in order, each of `longest` operators at most."""
+def group_stages(stages: tuple[Stage, ...], result: str) -> list[Call]:
+    """The calls of a network in order."""
     groups: list[list[Stage]] = []
     for stage in stages:
-        if groups and _joins(stage, groups[-1], longest):
+        if groups and _joins(stage, groups[-1]):
             groups[-1].append(stage)
         else:
             groups.append([stage])
@@ -72,7 +72,7 @@ def _beside(stage: Stage, begun: set[str]) -> Stage:
     return replace(stage, reads=(*stage.reads, ("beside", stage.writes)))
 
 
-def _joins(stage: Stage, group: list[Stage], longest: int) -> bool:
+def _joins(stage: Stage, group: list[Stage]) -> bool:
     """Whether a stage can run strip by strip with the stages of a group."""
     if stage.continues:
         return True
@@ -80,7 +80,7 @@ def _joins(stage: Stage, group: list[Stage], longest: int) -> bool:
         return False
     rows = {(other.work.target.rows, other.work.target.width) for other in group}
     # A pass over what the stage before it wrote is no operator more.
-    full = sum(not _follows(other) for other in group) == longest and not _follows(stage)
+    full = sum(not _follows(other) for other in group) == LONGEST and not _follows(stage)
     if full or rows != {(stage.work.target.rows, stage.work.target.width)}:
         return False
     written = {other.writes for other in group}

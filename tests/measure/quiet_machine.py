@@ -2,12 +2,15 @@
 
     make quiet                                   # all of it, in about half an hour
     python -m tests.measure.quiet_machine --pairs 10 --seconds 5
+    python -m tests.measure.quiet_machine --folder study --minutes 4    # again until it is done
 
-A model is measured against itself and against itself made 5 % slower, again and again; then three
-times, minutes apart. Prints counts and ends with status 1 where a bar is missed.
+A model is measured against itself and against itself made 5 % slower, again and again; between
+that three times alone, minutes apart. What was seen is kept in the folder, so that a study can be
+taken in pieces. Prints counts and ends with status 1 where a bar is missed, 3 where it is not done.
 """
 
 import argparse
+import json
 import statistics
 import sys
 import tempfile
@@ -16,10 +19,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.bundle import read_bundle
 from pipeline.compare import MARGIN
 from pipeline.compile import Recipe, compile_bundle
 from pipeline.engines.registry import OURS, EngineKind, Reads
 from pipeline.measure import Participant, measure
+from pipeline.models import load
 from pipeline.progress import Steps
 from pipeline.runner import Plan
 from pipeline.significance import change, estimate
@@ -30,6 +35,7 @@ SHARE = 0.05
 BAR = 0.95
 SPREAD = 0.03
 RUNS, PAUSE_SECONDS = 3, 120
+UNDONE = 3
 
 
 def taken(participant, images, plan):
@@ -39,43 +45,104 @@ def taken(participant, images, plan):
     return measured.rounds
 
 
+class Study:
+    """What was seen so far, a line of JSON each, and how to see more."""
+
+    def __init__(self, folder: Path, model: str, seconds: float) -> None:
+        self.journal = folder / "journal.jsonl"
+        self.plan = Plan(seconds=seconds, limit_seconds=4 * seconds)
+        lines = self.journal.read_text().splitlines() if self.journal.exists() else []
+        self.seen = [json.loads(line) for line in lines]
+        bundle = folder / "bundle"
+        if not bundle.exists():
+            compile_bundle(Recipe(model, "host", Path("tuning_logs")), bundle)
+        self.source = {"bundle": str(read_bundle(bundle).folder.resolve())}
+        self.images = [load(model).example.numpy()]
+
+    def all(self, kind: str) -> list[dict]:
+        """What was seen of pairs or of runs."""
+        return [one for one in self.seen if one["kind"] == kind]
+
+    def run_is_due(self) -> bool:
+        """Whether the next run alone is minutes after the last one."""
+        runs = self.all("run")
+        return len(runs) < RUNS and (not runs or time.time() - runs[-1]["at"] >= PAUSE_SECONDS)
+
+    def run(self) -> None:
+        """The model alone."""
+        rounds = taken(Participant(OURS, self.source), self.images, self.plan)
+        median = statistics.median(sample for samples in rounds for sample in samples)
+        self._keep({"kind": "run", "median": median, "at": time.time()})
+
+    def pair(self) -> None:
+        """The model against itself, and against itself slowed down."""
+        seconds = self.all("run")[0]["median"]
+        slowed = Participant(SLOWED, {**self.source, "share": SHARE, "seconds": seconds})
+        ours = Participant(OURS, self.source)
+        rounds = [taken(one, self.images, self.plan) for one in (ours, ours, slowed)]
+        first, again, planted = map(estimate, rounds)
+        itself, found = change(first, again), change(first, planted)
+        same = not (abs(itself.ratio) > MARGIN and itself.low * itself.high > 0)
+        slower = found.ratio > MARGIN and found.low > 0
+        ratios = {"itself": itself.ratio, "planted": found.ratio}
+        self._keep({"kind": "pair", "same": same, "slower": slower, **ratios})
+
+    def _keep(self, what: dict) -> None:
+        self.seen.append(what)
+        with self.journal.open("a") as file:
+            file.write(json.dumps(what) + "\n")
+
+
+def take(study: Study, pairs: int, seconds: float, steps: Steps) -> bool:
+    """Whether everything was seen within so many seconds."""
+    end = time.monotonic() + seconds
+    longest = 0.0
+    while len(study.all("pair")) < pairs or len(study.all("run")) < RUNS:
+        begun = time.monotonic()
+        if begun + longest > end:
+            return False
+        done = len(study.all("pair"))
+        steps.say(f"pair {done + 1} of {pairs}", done / pairs, (pairs - done) * longest)
+        if study.run_is_due():
+            study.run()
+        elif done < pairs:
+            study.pair()
+        else:
+            time.sleep(1)
+        longest = max(longest, time.monotonic() - begun)
+    return True
+
+
+def verdict(study: Study, pairs: int) -> int:
+    """Print the counts; the exit status."""
+    seen = study.all("pair")[:pairs]
+    same, slower = (sum(one[name] for one in seen) for name in ("same", "slower"))
+    medians = [one["median"] for one in study.all("run")]
+    spread = max(medians) / min(medians) - 1
+    print(f"against itself: no difference in {same} of {len(seen)}")
+    print(f"planted {SHARE:.0%} slow-down: found in {slower} of {len(seen)}")
+    print(f"p50 of {len(medians)} runs, {PAUSE_SECONDS} s apart or more: within {spread:.1%}")
+    if len(seen) < pairs or len(medians) < RUNS:
+        return UNDONE
+    return 0 if min(same, slower) >= BAR * pairs and spread <= SPREAD else 1
+
+
 def main() -> int:
     """The exit status: whether every bar was met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="shufflenet-1.0x-g3")
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--folder", type=Path, help="keep what is seen there, and go on from it")
+    parser.add_argument("--minutes", type=float, default=120.0, help="stop after so many")
     asked = parser.parse_args()
-    plan = Plan(seconds=asked.seconds, limit_seconds=4 * asked.seconds)
-    same = slower = 0
-    with tempfile.TemporaryDirectory() as folder, Steps(Console(stderr=True)) as steps:
-        recipe = Recipe(asked.model, "host", Path("tuning_logs"))
-        made = compile_bundle(recipe, Path(folder) / "bundle", progress=steps.say)
-        images = [made.model.example.numpy()]
-        source = {"bundle": str(made.bundle.folder)}
-        ours = Participant(OURS, source)
-        seconds = estimate(taken(ours, images, plan)).median
-        slowed = Participant(SLOWED, {**source, "share": SHARE, "seconds": seconds})
-        for pair in range(asked.pairs):
-            left = (asked.pairs - pair) * 3 * (asked.seconds + 5)
-            steps.say(f"pair {pair + 1} of {asked.pairs}", pair / asked.pairs, left)
-            rounds = [taken(one, images, plan) for one in (ours, ours, slowed)]
-            first, again, planted = map(estimate, rounds)
-            itself, found = change(first, again), change(first, planted)
-            same += not (abs(itself.ratio) > MARGIN and itself.low * itself.high > 0)
-            slower += found.ratio > MARGIN and found.low > 0
-        medians = []
-        for run in range(RUNS):
-            steps.say(f"run {run + 1} of {RUNS}", run / RUNS, (RUNS - run) * PAUSE_SECONDS)
-            medians.append(statistics.median(s for r in taken(ours, images, plan) for s in r))
-            # The question is what minutes between two runs change.
-            time.sleep(PAUSE_SECONDS if run + 1 < RUNS else 0)
-    spread = max(medians) / min(medians) - 1
-    print(f"against itself: no difference in {same} of {asked.pairs}")
-    print(f"planted {SHARE:.0%} slow-down: found in {slower} of {asked.pairs}")
-    print(f"p50 of {RUNS} runs, {PAUSE_SECONDS} s apart: within {spread:.1%}")
-    good = min(same, slower) >= BAR * asked.pairs and spread <= SPREAD
-    return 0 if good else 1
+    with tempfile.TemporaryDirectory() as temporary, Steps(Console(stderr=True)) as steps:
+        folder = asked.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        steps.say("compiling")
+        study = Study(folder, asked.model, asked.seconds)
+        take(study, asked.pairs, 60 * asked.minutes, steps)
+    return verdict(study, asked.pairs)
 
 
 if __name__ == "__main__":
