@@ -21,6 +21,9 @@ Model = Annotated[
         metavar="MODEL", help="A name of `shufflenet-tvm models`.", autocompletion=_model_names
     ),
 ]
+Pattern = Annotated[
+    str | None, typer.Argument(metavar="PATTERN", help="Of names, as 'mobilenet-*'.")
+]
 Models = Annotated[
     list[str],
     typer.Argument(metavar="MODEL", help="Names, as of `models`.", autocompletion=_model_names),

@@ -1,18 +1,14 @@
 """Sets of networks and image sizes that are measured together, by name."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import torch
 
 from pipeline.compile import Recipe
 from pipeline.errors import RequestError
-from pipeline.models import InputSpec, names
-from pipeline.models.macs import count_macs
+from pipeline.models import names
 from pipeline.models.paper import FIGURES
+from pipeline.models.size import model_size
 from pipeline.models.snapdragon import SIZES, SNAPDRAGON_820_MS
 from pipeline.models.studies import GROUPED_FIRST, UNSHUFFLED, studies
-from pipeline.models.zoo import build
 from pipeline.results import Complexity
 
 USUAL = SIZES[0]
@@ -39,7 +35,11 @@ class Suite:
 
     def complexity(self) -> list[Complexity]:
         """Multiply-adds and parameters of the listed networks, counted."""
-        return [counted(model) for model in self.listed if model in names()]
+        sizes = {model: model_size(model) for model in self.listed if model in names()}
+        return [
+            Complexity(model=model, macs=size.macs, parameters=size.parameters)
+            for model, size in sizes.items()
+        ]
 
 
 # The paper's tables: every network that it compares, and the five that it times on a phone.
@@ -58,11 +58,3 @@ def suite_named(name: str) -> Suite:
     if name not in SUITES:
         raise RequestError(f"unknown suite {name!r}; known: {', '.join(SUITES)}")
     return SUITES[name]
-
-
-def counted(model: str, size: Sequence[int] = USUAL) -> Complexity:
-    """The size of a network, which computes nothing here."""
-    with torch.device("meta"):
-        module = build(model, InputSpec().classes).eval()
-    parameters = sum(parameter.numel() for parameter in module.parameters())
-    return Complexity(model=model, macs=count_macs(module, *size), parameters=parameters)

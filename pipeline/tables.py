@@ -1,15 +1,19 @@
 """What the commands print, as text and tables."""
 
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from rich.table import Table
 
 from pipeline.coverage import coverage_text
 from pipeline.doctor import Finding
+from pipeline.errors import RequestError
 from pipeline.manifest import Manifest
 from pipeline.models import names as model_names
+from pipeline.models.family import family
 from pipeline.models.paper import FIGURES
+from pipeline.models.size import model_size
 from pipeline.targets import Target, is_gpu, target_named
 from pipeline.targets import names as target_names
 from pipeline.targets.gpu import GPUS, LOCAL, GpuTarget, host_of
@@ -17,24 +21,38 @@ from schedules.gpu import Gpu
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:
-    """A column for each key of the first row."""
-    table = Table(*rows[0])
+    """A column for each key of the first row; numbers end below each other."""
+    table = Table()
+    for key in rows[0]:
+        values = [row[key] for row in rows if row[key] is not None]
+        numbers = bool(values) and all(isinstance(value, int | float) for value in values)
+        table.add_column(key.replace("_", " "), justify="right" if numbers else "left")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     return table
 
 
-def describe_models() -> list[dict[str, Any]]:
-    """Every model with what its authors published."""
-    figures = {name: FIGURES.get(name) for name in model_names()}
-    return [
-        {
-            "model": name,
-            "published_million_macs": paper.million_macs if paper else None,
-            "published_top1_error": paper.top1_error if paper else None,
-        }
-        for name, paper in figures.items()
-    ]
+def describe_models(pattern: str | None = None) -> list[dict[str, Any]]:
+    """Every model with what its authors published; those of a pattern are counted too.
+
+    RequestError if no name matches the pattern.
+    """
+    chosen = [name for name in model_names() if fnmatchcase(name, pattern or "*")]
+    if not chosen:
+        raise RequestError(f"no model is called {pattern}; all names: shufflenet-tvm models")
+    return [_describe_model(name, counted=pattern is not None) for name in chosen]
+
+
+def _describe_model(name: str, counted: bool) -> dict[str, Any]:
+    paper, size = FIGURES.get(name), model_size(name) if counted else None
+    found: dict[str, Any] = {"model": name, "family": family(name)}
+    if size is not None:
+        found["million_macs"] = round(size.macs / 1e6, 1)
+        found["million_parameters"] = round(size.parameters / 1e6, 2)
+    return found | {
+        "published_million_macs": paper.million_macs if paper else None,
+        "published_top1_error": paper.top1_error if paper else None,
+    }
 
 
 def describe_targets() -> list[dict[str, Any]]:

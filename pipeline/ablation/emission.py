@@ -18,8 +18,6 @@ from schedules.cpu.operators import operator
 from schedules.frame import Frame, Planes
 from schedules.program import block, prim_func, tensor
 
-# Up to here float32, in which constants are packed, tells all whole numbers apart.
-LARGEST_INDEX = 1 << 24
 PACK, TO_PLANES, FROM_PLANES = "pack_", "to_planes", "from_planes"
 ADDED = (PACK, TO_PLANES, FROM_PLANES)
 
@@ -94,10 +92,9 @@ def _sources(lowered: Lowered) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         step = by_number[int(stage.name.rpartition("_")[0].removeprefix(_kind(stage.name)))]
         if step.weight is None or step.kind == "channelwise":
             continue
-        if step.weight.size >= LARGEST_INDEX:
-            raise ValueError(f"{step.weight.size} weights are too many to be numbered")
-        numbers = np.arange(1, step.weight.size + 1, dtype="float32").reshape(step.weight.shape)
-        packed = operator(stage.work).pack(stage.work, numbers, np.zeros_like(step.bias))
+        # What is packed of the numbers of the weights tells where each weight goes.
+        numbers = np.arange(1, step.weight.size + 1).reshape(step.weight.shape)
+        packed = operator(stage.work).pack(stage.work, numbers, np.zeros(len(numbers), "int64"))
         weight = np.concatenate([np.zeros(1, "float32"), step.weight.reshape(-1)])
         found |= {
             f"{stage.name}_{role}": (weight, array.astype("int32"))

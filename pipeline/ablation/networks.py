@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.operators import Network, Operator
 
-CONVOLUTIONS = ("first_convolution", "pointwise", "depthwise")
+CONVOLUTIONS = ("first_convolution", "pointwise", "depthwise", "convolution")
 
 
 def normalisation_apart(network: Network) -> Network:

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.ablation.networks import epilogue_apart, normalisation_apart, shuffle_apart
 from pipeline.ablation.records import read_ablations
-from pipeline.ablation.steps import STEPS, Whole, whole_program
+from pipeline.ablation.steps import STEPS, Whole
 from pipeline.build import laid_out, read_network
 from pipeline.models import InputSpec, load
 from pipeline.page.evidence import read_evidence
@@ -43,17 +43,6 @@ def test_a_step_that_is_left_out_is_a_pass_for_each_of_its_places(whole):
     assert {work.shuffle for work in shuffled} == {3}
 
 
-def test_packing_and_layout_are_calls_of_their_own(whole):
-    made = {step.name: step for step in STEPS}
-    usual = whole_program(whole).executable.as_text()
-    for name, call in (("pack", "pack_"), ("layout", "to_planes")):
-        text = made[name].built(whole).executable.as_text()
-        calls = [line for line in text.splitlines() if "call" in line.split()[:1] and call in line]
-        # Each of the convolutions' weights, or at least what each kernel writes but the last two.
-        assert len(calls) >= len(whole.lowered.calls) - 2
-        assert call not in usual
-
-
 def test_each_step_is_measured_and_computes_what_pytorch_does(command, tmp_path):
     path = tmp_path / "a.json"
     words = ["--input-size", SIZE, "--seconds", "0.3", "--logs", tmp_path, "--json", path]
@@ -65,6 +54,9 @@ def test_each_step_is_measured_and_computes_what_pytorch_does(command, tmp_path)
     assert max(row.result.max_relative_error for row in one.rows) < 1e-4
     by_name = {row.step: row for row in one.rows}
     assert by_name["regions"].regions > one.regions > by_name["schedules"].regions == 0
+    # Packing is a region for each convolution, and what a kernel writes goes there and back.
+    assert by_name["pack"].regions > one.regions + 40
+    assert by_name["layout"].regions > one.regions + 2 * 16
     assert one.times_slower(by_name["schedules"]) > 2
     assert "shuffle removed" in outcome.out
     assert read_evidence([path]).ablations == (one,)
