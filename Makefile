@@ -7,7 +7,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: bench test test-faults lint quiet clean
+.PHONY: bench test test-faults test-gpu lint quiet clean
 
 bench: .venv/installed
 	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2 --peers onnxruntime
@@ -18,13 +18,19 @@ PROCESSES := tests/arm tests/tuning
 ALONE := tests/cli tests/measure tests/page
 
 test: .venv/installed
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto $(filter-out $(PROCESSES) $(ALONE) tests/faults,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto $(filter-out $(PROCESSES) $(ALONE) tests/faults tests/gpu,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto --dist loadfile $(PROCESSES)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ALONE)
 
 # The long form of what `test` has of tuning: many deaths, many damaged files.
 test-faults: .venv/installed
 	DAMAGED_FILES=1000 $(BIN)/python -m pytest -s tests/faults tests/tuning
+
+# Beside an NVIDIA GPU: every test that needs one, and both networks next to whatever other engines
+# are installed. Reports go to gpu-tests.xml and gpu-results.json.
+test-gpu: .venv/installed
+	$(BIN)/python -m pytest -m gpu tests/gpu --junitxml=gpu-tests.xml
+	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --target cuda --json gpu-results.json
 
 lint: .venv/linters
 	$(BIN)/ruff check .

@@ -88,7 +88,14 @@ DumpIr = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Write the module after each phase there.")
 ]
 Threads = Annotated[str, typer.Option(metavar="1,2", help="Numbers of threads, one by one.")]
-Peers = Annotated[str, typer.Option(metavar="A,B", help=f"Of {', '.join(PEERS)}; or none.")]
+Peers = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help=f"Of {', '.join(PEERS)}; or none.  [default: as the target]"),
+]
+Batches = Annotated[
+    str | None,
+    typer.Option("--batch", metavar="1,8", help="Images.  [default: 1; on GPUs 1,8,32,128]"),
+]
 PeerTrials = Annotated[
     int, typer.Option(metavar="N", help="Candidates that tvm-metaschedule tries, once.")
 ]

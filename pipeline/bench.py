@@ -13,7 +13,7 @@ from pipeline.coverage import coverage_text, exceptions, require_tuned
 from pipeline.engines.registry import peers_named
 from pipeline.environment import describe_environment
 from pipeline.errors import RequestError
-from pipeline.manifest import MANIFEST, file_digest, read_manifest
+from pipeline.manifest import MANIFEST, Manifest, file_digest, read_manifest
 from pipeline.measure import Progress
 from pipeline.models import InputSpec, Model, load, names
 from pipeline.peers import peers_folder
@@ -21,7 +21,8 @@ from pipeline.processor import require_architecture, require_machine
 from pipeline.results import Environment, ResultFile
 from pipeline.runner import QUICK, RECORD, Plan
 from pipeline.subject import Subject
-from pipeline.targets import Target, target_named
+from pipeline.targets import Target, gpu_target, is_gpu, target_named
+from pipeline.targets.gpu import host_of
 
 # Vectors that accumulate, by the registers there are: the rest hold the factor and give leeway.
 ACCUMULATORS = {16: 12, 32: 20}
@@ -72,13 +73,13 @@ def bench(
 ) -> ResultFile:
     """Measure every recipe, whose `model` may also be the folder of a bundle."""
     for recipe in recipes:
-        check_recipe(recipe)
+        check_recipe(recipe, on_gpu=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shufflenet-tvm-")))
         subjects = []
         for number, recipe in enumerate(recipes):
             made = prepared(recipe, folder / str(number), observer.prepare)
-            subjects.append(subject_of(*made, target_named(recipe.target), recipe.weights))
+            subjects.append(subject_for(*made, recipe))
         for subject in subjects:
             kernels = read_manifest(subject.bundle).kernels
             observer.note(
@@ -89,6 +90,8 @@ def bench(
         contests: dict[int, list[Contest]] = {count: [] for count in threads}
         for count in threads:
             for subject in subjects:
+                if subject.gpu is not None and count != threads[0]:
+                    continue  # on a GPU the host's threads have nothing to do
                 observer.begin(subject, count)
                 here = replace(conditions, threads=count, progress=observer.step)
                 contests[count].append(contest(subject, here))
@@ -100,16 +103,30 @@ def bench(
     )
 
 
-def check_recipe(recipe: Recipe) -> None:
-    """RequestError for what can be seen to be wrong before anything is compiled."""
-    require_architecture(target_named(recipe.target).architecture, recipe.target)
+def check_recipe(recipe: Recipe, on_gpu: bool = False) -> None:
+    """RequestError for what can be seen to be wrong before anything is compiled; `on_gpu` says
+    whether code for a GPU is served too."""
+    if on_gpu and is_gpu(recipe.target):
+        _require_gpu(gpu_target(recipe.target).architectures)
+    else:
+        require_architecture(target_named(recipe.target).architecture, recipe.target)
     if _is_bundle(recipe):
         manifest = read_bundle(Path(recipe.model)).manifest
-        require_machine(manifest.target.architecture, manifest.target.features)
+        _check_machine(manifest, on_gpu)
         if recipe.strict:
             require_tuned(manifest.kernels, manifest.model, manifest.target.name)
     elif recipe.model not in names():
         load(recipe.model)
+
+
+def _check_machine(manifest: Manifest, on_gpu: bool) -> None:
+    """RequestError unless this machine runs a bundle."""
+    require_machine(manifest.target.architecture, manifest.target.features)
+    gpu = manifest.target.gpu
+    if gpu is not None and not on_gpu:
+        raise RequestError("the bundle is for a GPU, which this command does not serve")
+    if gpu is not None:
+        _require_gpu(gpu.architectures)
 
 
 def _is_bundle(recipe: Recipe) -> bool:
@@ -124,6 +141,23 @@ def prepared(recipe: Recipe, folder: Path, progress: Progress) -> tuple[Bundle, 
         return bundle, _model_of(bundle, recipe)
     compiled = compile_bundle(recipe, folder, progress=progress)
     return compiled.bundle, compiled.model
+
+
+def subject_for(bundle: Bundle, model: Model, recipe: Recipe) -> Subject:
+    """A bundle as what is measured, on the CPU or on the GPU that it is for."""
+    if bundle.manifest.target.gpu is None:
+        return subject_of(bundle, model, target_named(recipe.target), recipe.weights)
+    from pipeline.gpu.local import require_gpu
+
+    gpu = require_gpu("bench")
+    host = subject_of(bundle, model, host_of(gpu), recipe.weights)
+    return replace(host, gpu=gpu)
+
+
+def _require_gpu(architectures: Sequence[int]) -> None:
+    from pipeline.gpu.local import require_gpu_for
+
+    require_gpu_for(architectures, "bench")
 
 
 def subject_of(bundle: Bundle, model: Model, target: Target, weights: Path | None) -> Subject:
@@ -161,7 +195,7 @@ def _model_of(bundle: Bundle, recipe: Recipe) -> Model:
 def _environment(
     recipes: Sequence[Recipe], contests: dict[int, list[Contest]], conditions: Conditions
 ) -> Environment:
-    peaks = {count: max(one.peak_gmacs for one in row) for count, row in contests.items()}
+    peaks = {c: max(one.peak_gmacs for one in row) for c, row in contests.items() if row}
     versions = {name: pin for peer in conditions.peers for name, pin in peer.versions.items()}
     seeds = {"weights": recipes[0].seed}
     return describe_environment(seeds, peaks, versions)

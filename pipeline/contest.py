@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.check import Array, compare, require_agreement
-from pipeline.engines.registry import OURS, PEAK, EngineKind, Reads
+from pipeline.engines.registry import OURS, OURS_CUDA, PEAK, EngineKind, Reads
 from pipeline.errors import WorkFailedError
 from pipeline.measure import Failure, Participant, measure
 from pipeline.metaschedule import tuned_source
@@ -61,13 +61,9 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
     images, threads = subject.images(), conditions.threads
     kernel = PeakKernel(subject.lanes, subject.accumulators, threads)
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as folder:
-        library = Path(folder) / "peak.so"
-        build_peak(kernel, subject.target, library)
-        peak = {"library": str(library), "kernel": dataclasses.asdict(kernel)}
-        own = [
-            Participant(OURS, {"bundle": str(subject.bundle.resolve())}),
-            Participant(PEAK, peak),
-        ]
+        own = [_ours(subject)]
+        if subject.gpu is None:
+            own.append(_peak(kernel, subject, Path(folder)))
         peers, failures = _peers(subject, conditions, Path(folder))
         measured, failed = measure(
             [*peers, *conditions.beside, *own],
@@ -79,9 +75,7 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
     failures += failed
     by_name = {measurement.engine: measurement for measurement in measured}
     _require_own(failures)
-    loop = by_name.pop(PEAK.name)
-    peak_gmacs = kernel.macs / 1e6 / latency(_milliseconds(loop)).p50
-    ceiling = Ceiling(peak_gmacs, loop.rounds)
+    ceiling = _ceiling(subject, kernel, by_name.pop(PEAK.name, None))
     results, wrong = _results(
         subject, list(by_name.values()), images, _Judging(ceiling, conditions)
     )
@@ -93,7 +87,26 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
         )
         for failure in failures + wrong
     ]
-    return Contest(results, absent, peak_gmacs)
+    return Contest(results, absent, ceiling.gmacs)
+
+
+def _ours(subject: Subject) -> Participant:
+    kind = OURS if subject.gpu is None else OURS_CUDA
+    return Participant(kind, {"bundle": str(subject.bundle.resolve())})
+
+
+def _peak(kernel: PeakKernel, subject: Subject, folder: Path) -> Participant:
+    """The loop of nothing but multiply-adds."""
+    library = folder / "peak.so"
+    build_peak(kernel, subject.target, library)
+    return Participant(PEAK, {"library": str(library), "kernel": dataclasses.asdict(kernel)})
+
+
+def _ceiling(subject: Subject, kernel: PeakKernel, loop: Measurement | None) -> Ceiling:
+    """What the cores reach with multiply-adds alone; of a GPU what its record says."""
+    if subject.gpu is not None or loop is None:
+        return Ceiling(subject.gpu.peak_macs / 1e9 if subject.gpu else math.inf, ())
+    return Ceiling(kernel.macs / 1e6 / latency(_milliseconds(loop)).p50, loop.rounds)
 
 
 def _peers(
@@ -105,6 +118,8 @@ def _peers(
     for kind in conditions.peers:
         conditions.progress(f"preparing {kind.name}")
         try:
+            if kind.on_gpu != (subject.gpu is not None):
+                raise PeerError(f"it runs on {'a GPU' if kind.on_gpu else 'a CPU'}")
             python = peer_python(kind, conditions.peers_folder)
             if kind.reads not in sources:
                 sources[kind.reads] = _source(kind.reads, subject, conditions, folder)

@@ -16,10 +16,12 @@ LATENCY_HEADINGS = (
     "model",
     "input",
     "threads",
+    "batch",
     "engine",
     "p50 ms",
     "p90 ms",
     "p99 ms",
+    "images/s",
     "GMAC/s",
     "of peak",
     "x ours",
@@ -90,11 +92,13 @@ def bench_tables(file: ResultFile) -> list[Rows]:
 def latency_rows(results: Sequence[Result], absent: Sequence[Absence] = ()) -> Rows:
     """A row for each model, number of threads and engine, fastest engine first."""
     ours = {result.contest: result for result in results if result.engine == OURS.name}
-    ordered = sorted(results, key=lambda r: (r.model, r.input_size, r.threads, r.latency_ms.p50))
+    ordered = sorted(
+        results, key=lambda r: (r.model, r.input_size, r.threads, r.batch, r.latency_ms.p50)
+    )
     cells = [_latency_cells(result, ours.get(result.contest)) for result in ordered]
-    blank = ("",) * (len(LATENCY_HEADINGS) - 5)
+    blank = ("",) * (len(LATENCY_HEADINGS) - 6)
     cells += [
-        (a.model, size_text(a.input_size or ()), str(a.threads), a.engine, *blank, a.reason)
+        (a.model, size_text(a.input_size or ()), str(a.threads), "", a.engine, *blank, a.reason)
         for a in absent
     ]
     return Rows("Latency", LATENCY_HEADINGS, cells)
@@ -173,10 +177,10 @@ def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
         result.model,
         size_text(result.input_size),
         str(result.threads),
+        str(result.batch),
         result.engine,
-        f"{times.p50:.2f}",
-        f"{times.p90:.2f}",
-        f"{times.p99:.2f}",
+        *(f"{time:.{2 if time >= 1 else 4}f}" for time in (times.p50, times.p90, times.p99)),
+        f"{result.images_per_second:.0f}",
         f"{result.gmacs_per_second:.1f}",
         f"{peak:.0%}" if peak is not None else "",
         f"{times.p50 / ours.latency_ms.p50:.2f}" if ours else "",

@@ -125,6 +125,11 @@ class Result(Record):
     advice: str = ""
 
     @property
+    def images_per_second(self) -> float:
+        """Images of a batch over the median latency."""
+        return self.batch / (self.latency_ms.p50 / 1e3)
+
+    @property
     def setting(self) -> tuple[object, ...]:
         """What two results must share to be of the same thing."""
         return (self.engine, *self.contest)

@@ -11,6 +11,7 @@ import torch
 from pipeline.check import Array, random_inputs
 from pipeline.models import InputSpec, Model
 from pipeline.results import Sources
+from schedules.gpu import Gpu
 
 IMAGES = 8  # on which every engine is compared with PyTorch
 
@@ -20,7 +21,8 @@ class Subject:
     """What is measured: a model and the bundle made of it for this machine.
 
     `weights` and `seed` are those that `model` was loaded with. `lanes` and `accumulators` are
-    the floats of a vector and how many vectors the registers can accumulate.
+    the floats of a vector and how many vectors the registers can accumulate; of what runs on a GPU
+    they say nothing.
     """
 
     model: Model
@@ -35,6 +37,7 @@ class Subject:
     schedule_sources: Sources | None = None
     peak_activation_bytes: int | None = None
     device: str = "local"
+    gpu: Gpu | None = None
     dtype: str = "float32"
 
     @property

@@ -6,8 +6,11 @@ from dataclasses import replace
 from pipeline import arguments as a
 from pipeline import options
 from pipeline.commands.config import Config
-from pipeline.commands.recipe import recipe_of, require_reach
+from pipeline.commands.recipe import reaches_gpu, recipe_of
 from pipeline.commands.screen import output, progress
+from pipeline.engines.registry import ON_CPU, ON_GPU
+
+GPU_BATCHES = "1,8,32,128"
 
 
 def bench(
@@ -16,7 +19,7 @@ def bench(
     target: a.TargetName = "host",
     threads: a.Threads = "1",
     device: a.Device = "local",
-    peers: a.Peers = "torch,onnxruntime",
+    peers: a.Peers = None,
     peer_trials: a.PeerTrials = 640,
     json_file: a.JsonFile = None,
     markdown: a.TablesFile = None,
@@ -25,7 +28,7 @@ def bench(
     record: a.ForRecord = False,
     loadgen: a.LoadGen = False,
     input_size: a.Size = "224x224",
-    batch: a.Batch = 1,
+    batch: a.Batches = None,
     weights: a.Weights = None,
     classes: a.Classes = 1000,
     seed: a.Seed = 0,
@@ -41,15 +44,17 @@ def bench(
     shufflenet-tvm bench bundle --peers onnxruntime,openvino --json results.json
     shufflenet-tvm bench shufflenet-0.5x-g3 --peers none --quick
     shufflenet-tvm bench shufflenet-1.0x-g3 --record --json record.json
+    shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --target cuda --batch 1,128
     shufflenet-tvm bench --suite paper --json paper.json      # the tables of the ShuffleNet paper
     shufflenet-tvm bench --suite shuffle --peers onnxruntime  # what shuffling costs there
     """
-    models = options.subjects_or_suite(subjects, suite)
+    models, reached = options.subjects_or_suite(subjects, suite), reaches_gpu(target, "bench")
     recipes = [
         replace(
-            recipe_of(name, target, logs, (input_size, batch, classes), weights, seed),
+            recipe_of(name, target, logs, (input_size, size, classes), weights, seed),
             strict=strict,
         )
+        for size in options.batch_sizes(batch or (GPU_BATCHES if reached else "1"))
         for name in models
     ]
     counts, path = options.thread_counts(threads), options.result_file(json_file)
@@ -57,8 +62,8 @@ def bench(
     options.require_device(device)
     if loadgen:
         options.require_package("mlperf_loadgen", "loadgen")
-    require_reach(target, "bench")
-    limit, names = options.seconds(seconds), options.peer_names(peers)
+    default_peers = ",".join(ON_GPU if reached else ON_CPU)
+    limit, names = options.seconds(seconds), options.peer_names(peers or default_peers)
     mode, tries = options.mode(quick, record), options.peer_trials(peer_trials)
     from pipeline.bench import bench as measure
     from pipeline.bench import conditions_of

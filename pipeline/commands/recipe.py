@@ -31,14 +31,16 @@ def recipe_of(
     return Recipe(model, target, records, spec, weights, seed, system, linker)
 
 
-def require_reach(target: str, purpose: str) -> None:
-    """RequestError if the target is a GPU and there is none to run its code."""
+def reaches_gpu(target: str, purpose: str) -> bool:
+    """Whether the target is a GPU; RequestError if it is and there is none to run its code."""
     from pipeline.targets import is_gpu
 
-    if is_gpu(target):
-        from pipeline.gpu.local import require_gpu
+    if not is_gpu(target):
+        return False
+    from pipeline.gpu.local import require_gpu
 
-        require_gpu(purpose)
+    require_gpu(purpose)
+    return True
 
 
 def compile_recipe(recipe: "Recipe", out: Path, dump: Path | None = None) -> None:

@@ -7,7 +7,7 @@ import typer
 from pipeline import arguments as a
 from pipeline import options
 from pipeline.commands.config import Config
-from pipeline.commands.recipe import compile_recipe, recipe_of, require_reach
+from pipeline.commands.recipe import compile_recipe, reaches_gpu, recipe_of
 from pipeline.commands.screen import print_rows, progress
 from pipeline.errors import RequestError
 
@@ -65,7 +65,7 @@ def tune(
     limits = options.trials(trials), options.duration(time), until_plateau
     devices = options.devices(device)
     options.require_one(recipes, out)
-    require_reach(target, "tune")
+    reaches_gpu(target, "tune")
     from pipeline.tune_models import tune_models
     from pipeline.tuning import Budget, Options
     from pipeline.tuning_progress import TuningSteps, tally_lines

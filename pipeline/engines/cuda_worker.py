@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import tvm
+import tvm_ffi
 
 from pipeline.engines.worker import Array, serve
 from pipeline.gpu.graph import Replay, cuda_runtime
@@ -19,7 +20,12 @@ class CudaBundle:
         library = tvm.runtime.load_module(str(Path(source["bundle"]) / "model.so"))
         main = tvm.relax.VirtualMachine(library, device)["main"]
         self.device, self.image = device, tvm.runtime.tensor(data, device)
-        self.replay = Replay(lambda: main(self.image), device, cuda_runtime())
+
+        def start(stream: int) -> Any:
+            with tvm_ffi.use_raw_stream(device, stream):
+                return main(self.image)
+
+        self.replay = Replay(start, cuda_runtime())
         return {"cuda_graph": f"{self.replay.kernels} nodes"}
 
     def set_input(self, data: Array) -> None:

@@ -23,7 +23,8 @@ class Reads(StrEnum):
 class EngineKind:
     """`worker` is a module; without `packages` (pinned) it runs in our own environment.
 
-    `bare` packages are installed too, but without what they ask for.
+    `bare` packages are installed too, but without what they ask for. Those on a GPU are taken as
+    they are installed, since a build of theirs fits one release of the driver.
     """
 
     name: str
@@ -31,6 +32,7 @@ class EngineKind:
     reads: Reads
     packages: tuple[str, ...] = ()
     bare: tuple[str, ...] = ()
+    on_gpu: bool = False
 
     @property
     def versions(self) -> dict[str, str]:
@@ -41,7 +43,7 @@ class EngineKind:
 
 WORKERS = "pipeline.engines"
 OURS = EngineKind("shufflenet-tvm", f"{WORKERS}.ours_worker", Reads.BUNDLE)
-OURS_CUDA = EngineKind("shufflenet-tvm", f"{WORKERS}.cuda_worker", Reads.BUNDLE)
+OURS_CUDA = EngineKind("shufflenet-tvm", f"{WORKERS}.cuda_worker", Reads.BUNDLE, on_gpu=True)
 REMOTE = EngineKind("shufflenet-tvm", f"{WORKERS}.device_worker", Reads.BUNDLE)
 PEAK = EngineKind("fma-peak", f"{WORKERS}.peak_worker", Reads.PEAK)
 TORCH = EngineKind("torch", f"{WORKERS}.torch_worker", Reads.MODEL)
@@ -64,8 +66,16 @@ PEERS = {
         EngineKind("openvino", f"{WORKERS}.openvino_worker", Reads.ONNX, OPENVINO),
         EngineKind("ncnn", f"{WORKERS}.ncnn_worker", Reads.ONNX, NCNN, PNNX),
         EngineKind("mnn", f"{WORKERS}.mnn_worker", Reads.ONNX, MNN),
+        EngineKind("torch-cuda", f"{WORKERS}.torch_cuda_worker", Reads.MODEL, on_gpu=True),
+        EngineKind("torch-graphs", f"{WORKERS}.torch_graphs_worker", Reads.MODEL, on_gpu=True),
+        EngineKind("torch-inductor", f"{WORKERS}.torch_inductor_worker", Reads.MODEL, on_gpu=True),
+        EngineKind("tensorrt", f"{WORKERS}.tensorrt_worker", Reads.ONNX, on_gpu=True),
     )
 }
+
+
+ON_CPU = ("torch", "onnxruntime")
+ON_GPU = tuple(name for name, kind in PEERS.items() if kind.on_gpu)
 
 
 def peers_named(names: list[str]) -> list[EngineKind]:

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-import tvm_ffi
-
 from pipeline.errors import RequestError, WorkFailedError
 
 # Before a capture: the first call loads code, the second finds its memory in the pool.
@@ -32,27 +30,27 @@ def cuda_runtime() -> Any:
 
 
 class Replay:
-    """One inference, captured; `call` gives its result and is called while nothing else runs."""
+    """One inference, captured; `call` starts it on the stream of that handle and gives its result,
+    and is called while nothing else runs."""
 
-    def __init__(self, call: Callable[[], Any], device: Any, runtime: Any) -> None:
+    def __init__(self, call: Callable[[int], Any], runtime: Any) -> None:
         self.runtime = runtime
         # Work on the legacy stream would end the capture of a stream that waits for it.
         self.stream = self._do("cudaStreamCreateWithFlags", runtime.cudaStreamNonBlocking)
-        with tvm_ffi.use_raw_stream(device, int(self.stream)):
-            for _ in range(WARM_UPS):
-                call()
-            self.wait()
-            # A collected module would be unloaded, which no capture survives.
-            gc.collect()
-            gc.disable()
+        for _ in range(WARM_UPS):
+            call(int(self.stream))
+        self.wait()
+        # A collected module would be unloaded, which no capture survives.
+        gc.collect()
+        gc.disable()
+        try:
+            self._do("cudaStreamBeginCapture", self.stream, _relaxed(runtime))
             try:
-                self._do("cudaStreamBeginCapture", self.stream, _relaxed(runtime))
-                try:
-                    self.result = call()
-                finally:
-                    graph = self._do("cudaStreamEndCapture", self.stream)
+                self.result = call(int(self.stream))
             finally:
-                gc.enable()
+                graph = self._do("cudaStreamEndCapture", self.stream)
+        finally:
+            gc.enable()
         self.kernels = int(self._do("cudaGraphGetNodes", graph)[-1])
         self.graph = self._do("cudaGraphInstantiate", graph, 0)
         self._do("cudaGraphDestroy", graph)

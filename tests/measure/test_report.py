@@ -14,22 +14,22 @@ GONE = Absence(model=OURS.model, engine="openvino", threads=1, reason="not insta
 
 def test_engines_are_compared_with_ours_fastest_first():
     cells = latency_rows([RIVAL, OURS]).cells
-    assert [row[3] for row in cells] == ["shufflenet-tvm", "onnxruntime"]
-    assert [row[9] for row in cells] == ["1.00", "2.50"]
-    assert cells[0][4:9] == ("2.00", "2.20", "2.40", "68.7", "50%")
-    assert cells[0][11] == "31/4/0"
+    assert [row[4] for row in cells] == ["shufflenet-tvm", "onnxruntime"]
+    assert [row[11] for row in cells] == ["1.00", "2.50"]
+    assert cells[0][5:11] == ("2.00", "2.20", "2.40", "500", "68.7", "50%")
+    assert cells[0][13] == "31/4/0"
     assert cells[1][-1] == "UNSTABLE"
 
 
 def test_another_number_of_threads_is_not_compared():
     cells = latency_rows([OURS, result(engine="torch", threads=2)]).cells
-    assert [row[9] for row in cells] == ["1.00", ""]
+    assert [row[11] for row in cells] == ["1.00", ""]
 
 
 def test_an_absent_engine_is_named_with_the_reason():
     cells = latency_rows([OURS], [GONE]).cells
     assert cells[1][0] == OURS.model
-    assert cells[1][3] == "openvino"
+    assert cells[1][4] == "openvino"
     assert cells[1][-1] == "not installed: no wheel"
     assert len(cells[1]) == len(cells[0])
 
