@@ -63,6 +63,9 @@ TargetName = Annotated[
 System = Annotated[
     str, typer.Option("--os", metavar="OS", help="What runs on it: linux or android.")
 ]
+Dtype = Annotated[
+    str, typer.Option(metavar="TYPE", help="Of weights and arithmetic: float32 or float16.")
+]
 Linker = Annotated[
     Path | None, typer.Option(metavar="CC", help="A C compiler to link with, as of an NDK.")
 ]

@@ -13,7 +13,6 @@ from tvm import IRModule
 from tvm.tirx import PrimFunc
 
 from pipeline.compiling import compile_network
-from pipeline.errors import RequestError
 from pipeline.frontend import import_model
 from pipeline.models import Model
 from pipeline.operators import Network
@@ -82,18 +81,13 @@ class Built:
 
 
 def lower(model: Model, target: Target, dump: Path | None = None) -> Lowered:
-    """The kernels of a model; with `dump`, the module after each phase is written there.
-
-    RequestError for arithmetic that the schedules do not serve.
-    """
-    if target.dtype != "float32":
-        raise RequestError(f"{target.dtype} is not served by the schedules; use float32")
+    """The kernels of a model; with `dump`, the module after each phase is written there."""
     return laid_out(read_network(model, dump), target)
 
 
 def laid_out(network: Network, target: Target) -> Lowered:
     """The kernels of a network."""
-    layout = lay_out(network, target.machine)
+    layout = lay_out(network, target.machine, target.dtype)
     return Lowered(network, layout, tuple(group_stages(layout.stages, network.result)))
 
 

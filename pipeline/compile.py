@@ -14,7 +14,7 @@ from pipeline.measure import Progress
 from pipeline.models import InputSpec, Model, load
 from pipeline.provenance import describe_kernels, describe_weights
 from pipeline.records import read_records
-from pipeline.targets import gpu_target, is_gpu, target_named
+from pipeline.targets import Target, gpu_target, is_gpu, target_named
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Recipe:
     """What a bundle is made of: the model, its weights, the target, and the folder of records.
 
     `linker` is a C compiler to link with, where it should not be the one that is found; `strict`
-    refuses kernels that are not tuned; `cuda_compiler` is what makes code for GPUs.
+    refuses kernels that are not tuned; `cuda_compiler` is what makes code for GPUs; `dtype` is the
+    type of weights and arithmetic.
     """
 
     model: str
@@ -35,6 +36,11 @@ class Recipe:
     linker: Path | None = None
     strict: bool = False
     cuda_compiler: str = "auto"
+    dtype: str = "float32"
+
+    def resolved(self) -> Target:
+        """The target that it names; RequestError if there is none with that arithmetic."""
+        return target_named(self.target, self.system, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def compile_bundle(
     check_place(folder)
     if is_gpu(recipe.target):
         return _compile_gpu(recipe, folder, dump, progress)
-    target = target_named(recipe.target, recipe.system)
+    target = recipe.resolved()
     linker = linker_for(target, recipe.linker)
     records = read_records(recipe.logs, target.family)
     progress(f"{recipe.model}: loading")
@@ -79,7 +85,7 @@ def _compile_gpu(recipe: Recipe, folder: Path, dump: Path | None, progress: Prog
     from pipeline.gpu.compilers import compiler_named
     from pipeline.gpu.export import export_gpu
 
-    target, compiler = gpu_target(recipe.target), compiler_named(recipe.cuda_compiler)
+    target, compiler = gpu_target(recipe.target, recipe.dtype), compiler_named(recipe.cuda_compiler)
     compiler.require(target.architectures)
     if recipe.system != "linux":
         raise RequestError(f"GPUs are served under Linux, not {recipe.system}")

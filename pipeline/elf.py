@@ -5,6 +5,7 @@ it looks for when it is loaded, how its segments are aligned, and which features
 instructions are from.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,10 @@ GROUPS = {
     arm64.ARM64_GRP_V8_3A: "v8.3a",
     arm64.ARM64_GRP_V8_4A: "v8.4a",
 }
+# The disassembler does not tell which vectors of float16 are only converted, as any core can.
+HALF = re.compile(r"\.[48]?h\b|\bh\d")
+CONVERSIONS = frozenset({"fcvt", "fcvtl", "fcvtl2", "fcvtn", "fcvtn2"})
+FLOATING = re.compile(r"f(?!ml[as]l)|[su]cvtf")
 UNREADABLE = "instructions that no disassembler knows"
 # Of the build attributes of 32-bit code: what vectors it uses.
 VECTORS: dict[int, tuple[str, ...]] = {0: (), 1: ("neon",), 2: ("neon", "vfp4")}
@@ -128,7 +133,16 @@ def _decoded(text: Any) -> frozenset[str]:
             used.add(UNREADABLE)
         else:
             used.update(GROUPS[group] for group in instruction.groups if group in GROUPS)
+            if _computes_half(instruction):
+                used.add("fullfp16")
     return frozenset({"neon", *used})
+
+
+def _computes_half(instruction: Any) -> bool:
+    """Whether it does more with a float16 than to convert it."""
+    name = instruction.mnemonic
+    computes = FLOATING.match(name) is not None and name not in CONVERSIONS
+    return computes and HALF.search(instruction.op_str) is not None
 
 
 def _stated(attributes: Any) -> frozenset[str]:

@@ -11,16 +11,12 @@ from typing import Any
 
 from schedules.cpu.kernel import Kernel
 
-FLOAT_BYTES = 4
 ALLOCATION = "vm.builtin.alloc_storage"
 
 
 def scratch_bytes(kernels: Sequence[Kernel]) -> int:
     """The largest workspace of a kernel for tensors that nobody outside reads."""
-    return max(
-        sum(FLOAT_BYTES * prod(kernel.frames[name].shape) for name in kernel.scratch)
-        for kernel in kernels
-    )
+    return max(sum(kernel.frames[name].bytes for name in kernel.scratch) for kernel in kernels)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ additions.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tvm
@@ -28,12 +29,14 @@ FACTOR = 2.0**-30
 
 @dataclass(frozen=True)
 class PeakKernel:
-    """The loop's sizes; `accumulators` + 1 vectors of `lanes` floats must fit the registers."""
+    """The loop's sizes; `accumulators` + 1 vectors of `lanes` floats must fit the registers;
+    a float is of `dtype`."""
 
     lanes: int
     accumulators: int = 12
     tasks: int = 1
     steps: int = STEPS
+    dtype: str = "float32"
 
     @property
     def macs(self) -> int:
@@ -51,31 +54,27 @@ def build_peak(kernel: PeakKernel, target: object, path: Path) -> None:
     tvm.compile(peak_module(kernel), target=target).export_library(str(path))
 
 
-def peak_arguments(kernel: PeakKernel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def peak_arguments(kernel: PeakKernel) -> tuple[NDArray[Any], NDArray[Any]]:
     """The arrays that the compiled loop takes: factor and output."""
-    factor = np.full(kernel.lanes, FACTOR, np.float32)
-    return factor, np.full(kernel.outputs, np.nan, np.float32)
+    factor = np.full(kernel.lanes, FACTOR, kernel.dtype)
+    return factor, np.full(kernel.outputs, np.nan, kernel.dtype)
 
 
 def peak_module(kernel: PeakKernel) -> tvm.IRModule:
     """The loop as TensorIR."""
-    lanes, accumulators, tasks, steps = (
-        kernel.lanes,
-        kernel.accumulators,
-        kernel.tasks,
-        kernel.steps,
-    )
+    lanes, accumulators = kernel.lanes, kernel.accumulators
+    tasks, steps, dtype = kernel.tasks, kernel.steps, kernel.dtype
 
     @T.prim_func  # type: ignore[untyped-decorator]
     def peak(factor_data: T.handle, out_data: T.handle) -> None:
         T.func_attr({"global_symbol": "peak", "tirx.noalias": True})
-        factor = T.match_buffer(factor_data, (lanes,), "float32")
-        out = T.match_buffer(out_data, (tasks * accumulators * lanes,), "float32")
+        factor = T.match_buffer(factor_data, (lanes,), dtype)
+        out = T.match_buffer(out_data, (tasks * accumulators * lanes,), dtype)
         for task in T.parallel(tasks):
-            acc = T.alloc_buffer((accumulators * lanes,), "float32", scope="local")
+            acc = T.alloc_buffer((accumulators * lanes,), dtype, scope="local")
             for a in T.unroll(accumulators):
                 for lane in T.vectorized(lanes):
-                    acc[a * lanes + lane] = T.float32(1)
+                    acc[a * lanes + lane] = T.cast(1, dtype)
             for _ in T.serial(steps):
                 for a in T.unroll(accumulators):
                     for lane in T.vectorized(lanes):

@@ -78,7 +78,7 @@ class Records:
 
 def describe_work(work: Work) -> dict[str, Any]:
     """An operator's workload as plain data."""
-    return {"operator": type(work).__name__, **dataclasses.asdict(work)}
+    return {"operator": type(work).__name__, **dataclasses.asdict(work, dict_factory=_named)}
 
 
 def describe_kernel(kernel: Kernel) -> dict[str, Any]:
@@ -88,6 +88,11 @@ def describe_kernel(kernel: Kernel) -> dict[str, Any]:
         for stage in kernel.stages
     ]
     return {"kernel": stages, "scratch": list(kernel.scratch)}
+
+
+def _named(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A tensor whose type is not named holds float32."""
+    return {name: value for name, value in fields if (name, value) != ("dtype", "float32")}
 
 
 def canonical(workload: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from pipeline.export import export
 from pipeline.linker import is_native, linker_for
 from pipeline.models import Model, load
 from pipeline.records import read_records, records_path
-from pipeline.targets import Target, target_named
+from pipeline.targets import Target
 from pipeline.tuning import Options, Progress, Summary, tune
 
 # Images on which a whole model is compared with PyTorch after tuning.
@@ -37,7 +37,7 @@ def tune_models(
     Afterwards every model is compiled with the records and compared with PyTorch. WorkFailedError
     if one is wrong; the records are then those from before the run.
     """
-    target, logs = target_named(recipes[0].target, recipes[0].system), recipes[0].logs
+    target, logs = recipes[0].resolved(), recipes[0].logs
     linker_for(target)
     if LOCAL in options.devices and not is_native(target):
         raise RequestError(
@@ -78,7 +78,7 @@ def check_whole(model: Model, target: Target, logs: Path, seed: int, device: str
         with EngineProcess(OURS, threads=1) as process:
             process.load({"bundle": str(bundle.folder)}, images[0])
             outputs = [process.output(image) for image in images]
-    require_agreement(compare(outputs, expected), f"{model.name}, tuned,")
+    require_agreement(compare(outputs, expected), f"{model.name}, tuned,", target.dtype)
 
 
 def _restore(path: Path, content: bytes | None) -> None:

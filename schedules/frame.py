@@ -6,18 +6,31 @@ A border of zeros on each side lets a window run without a condition.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The extents of an activation in pixels and channels, and the zeros around each image."""
+    """The extents of an activation in pixels and channels, and the zeros around each image.
+
+    Each has a type of its own, and what an operator reads and stores is converted where its
+    arithmetic is of another.
+    """
 
     images: int
     height: int
     width: int
     channels: int
     border: int = 0
+    dtype: str = "float32"
+
+    @property
+    def bytes(self) -> int:
+        """As allocated."""
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -68,6 +81,12 @@ class Planes:
     planes: int
     height: int
     width: int
+    dtype: str = "float32"
+
+    @property
+    def bytes(self) -> int:
+        """As handed in."""
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -1,6 +1,6 @@
 """What a schedule has to know of a CPU core. ARM against x86 is a difference of records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 
@@ -21,6 +21,15 @@ class Machine:
     l2_bytes: int
     cores: int = 1
     fma_latency: int = 4
+
+    def resized(self, ratio: float) -> "Machine":
+        """The same core for values of another size, so many times as many of which fit a vector."""
+        return replace(
+            self,
+            lanes=int(self.lanes * ratio),
+            fma_lanes=int(self.fma_lanes * ratio),
+            load_lanes=int(self.load_lanes * ratio),
+        )
 
     @property
     def vector_widths(self) -> tuple[int, ...]:

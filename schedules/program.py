@@ -54,6 +54,12 @@ def scratch(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
     return made
 
 
+def store(buffer: Any, value: Any, at: list[Any] | tuple[Any, ...], lanes: int = 1) -> None:
+    """Store a value, or a vector of `lanes`, in the type that the buffer holds."""
+    kind = buffer.dtype if lanes == 1 else f"{buffer.dtype}x{lanes}"
+    T.buffer_store(buffer, T.cast(value, kind), list(at))
+
+
 def zero(dtype: str = "float32") -> Any:
     """The additive identity, as the reductions start from it."""
     return T.FloatImm(dtype, 0.0)

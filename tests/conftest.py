@@ -10,3 +10,6 @@ def pytest_addoption(parser):
     parser.addoption(
         "--require-device", action="store_true", help="fail where no emulated device can be had"
     )
+    parser.addoption(
+        "--whole", action="store_true", help="whole networks on the emulated device, an hour"
+    )

@@ -19,6 +19,7 @@ def compile_(
     seed: a.Seed = 0,
     logs: a.Logs = None,
     system: a.System = "linux",
+    dtype: a.Dtype = "float32",
     linker: a.Linker = None,
     dump_ir: a.DumpIr = None,
     strict: a.Strict = False,
@@ -30,10 +31,11 @@ def compile_(
     \b
     shufflenet-tvm compile shufflenet-1.0x-g3 --out bundle
     shufflenet-tvm compile shufflenet-1.0x-g3 --target cortex-a76 --os android --out phone
+    shufflenet-tvm compile shufflenet-1.0x-g3 --target cortex-a76 --dtype float16 --out half
     shufflenet-tvm compile shufflenet-1.0x-g3 --target a100,h100 --batch 128 --out bundle
     shufflenet-tvm compile mobilenet-0.5 --input-size 160x160 --weights mine.pth --out bundle
     """
     shape = (input_size, batch, classes)
-    recipe = recipe_of(model, target, logs, shape, weights, seed, system, linker)
+    recipe = recipe_of(model, target, logs, shape, weights, seed, system, linker, dtype)
     recipe = replace(recipe, strict=strict, cuda_compiler=cuda_compiler)
     compile_recipe(recipe, out, options.dump_folder(dump_ir))

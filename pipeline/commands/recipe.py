@@ -19,6 +19,7 @@ def recipe_of(
     seed: int,
     system: str = "linux",
     linker: Path | None = None,
+    dtype: str = "float32",
 ) -> "Recipe":
     """What is asked for; only its spelling is checked here."""
     size, batch, classes = shape
@@ -28,7 +29,7 @@ def recipe_of(
 
     spec = InputSpec(height, width, batch, classes)
     records = logs or options.default_logs()
-    return Recipe(model, target, records, spec, weights, seed, system, linker)
+    return Recipe(model, target, records, spec, weights, seed, system, linker, dtype=dtype)
 
 
 def reaches_gpu(target: str, purpose: str) -> bool:

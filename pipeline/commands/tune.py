@@ -23,6 +23,7 @@ def tune(
     names: Names = None,
     target: a.TargetName = "host",
     system: a.System = "linux",
+    dtype: a.Dtype = "float32",
     trials: a.Trials = None,
     time: a.Time = None,
     until_plateau: Plateau = False,
@@ -59,7 +60,9 @@ def tune(
             "name a model to tune, or ask for --status; names: shufflenet-tvm models"
         )
     recipes = [
-        recipe_of(name, target, logs, (input_size, batch, classes), weights, seed, system)
+        recipe_of(
+            name, target, logs, (input_size, batch, classes), weights, seed, system, dtype=dtype
+        )
         for name in names
     ]
     limits = options.trials(trials), options.duration(time), until_plateau

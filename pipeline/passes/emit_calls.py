@@ -15,7 +15,7 @@ from schedules.frame import Frame, Planes
 
 
 def _constant(builder: relax.BlockBuilder, name: str, array: np.ndarray, image: Any) -> relax.Expr:
-    return relax.const(array, "float32")
+    return relax.const(array)
 
 
 def _as_it_is(builder: relax.BlockBuilder, frame: Frame | Planes, value: relax.Expr) -> relax.Expr:
@@ -80,7 +80,8 @@ def _emit(
     arguments = [values[call.tensors[name]] for name in kernel.inputs]
     arguments += constants
     written = [*kernel.updates, *kernel.outputs]
-    types = [relax.TensorType(kernel.frames[name].shape, "float32") for name in written]
+    frames = [kernel.frames[name] for name in written]
+    types = [relax.TensorType(frame.shape, frame.dtype) for frame in frames]
     form = types if len(types) > 1 else types[0]
     if kernel.updates:
         places = [kernel.inputs.index(name) for name in kernel.updates]

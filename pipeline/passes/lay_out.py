@@ -2,6 +2,8 @@
 
 A tensor that a window reads gets a border of zeros, so that the window needs no condition: as wide
 as the widest padding, and as what a window reaches over the edge.
+Weights and all tensors within are of the type of the arithmetic; the image comes and the result
+goes as float32, whatever that is, so that who calls a network need not know it.
 """
 
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ from schedules.cpu.pointwise_parts import parts
 from schedules.frame import Frame, Planes
 from schedules.machine import Machine
 
+# Of the image and the result.
+EDGE = "float32"
 WINDOWS = ("depthwise", "convolution", "max_pool", "average_pool")
 COMMON_WINDOW = ((3, 3), 1)
 
@@ -41,30 +45,38 @@ class Layout:
     constants: dict[str, np.ndarray]
 
 
-def lay_out(network: Network, machine: Machine) -> Layout:
-    """The workload, the frames and the packed constants of every operator."""
-    frames = _frames(network)
+def lay_out(network: Network, machine: Machine, dtype: str) -> Layout:
+    """The workload, the frames and the packed constants of every operator.
+
+    `machine` counts values of `dtype`.
+    """
+    frames = _frames(network, dtype)
     stages: list[Stage] = []
     constants: dict[str, np.ndarray] = {}
     for number, step in enumerate(network.operators):
-        for part, work in enumerate(_works(step, frames, machine)):
+        for part, work in enumerate(_works(step, frames, machine, dtype)):
             name = f"{step.kind}{number}_{part}"
-            stages.append(Stage(name, work, _reads(step), step.writes))
+            stage = Stage(name, work, _reads(step), step.writes)
+            stages.append(stage)
             if step.weight is not None:
                 packed = operator(work).pack(work, step.weight, step.bias)
-                constants |= {f"{name}_{role}": array for role, array in packed.items()}
+                for role, array in packed.items():
+                    constants[f"{name}_{role}"] = array.astype(stage.constant_dtype)
     return Layout(tuple(stages), frames, constants)
 
 
-def _frames(network: Network) -> dict[str, Frame | Planes]:
+def _frames(network: Network, dtype: str) -> dict[str, Frame | Planes]:
     borders: dict[str, int] = {}
     for step in network.operators:
         borders[step.data] = max(borders.get(step.data, 0), _border(step, network))
-    frames: dict[str, Frame | Planes] = {network.source: Planes(*network.shapes[network.source])}
+    frames: dict[str, Frame | Planes] = {
+        network.source: Planes(*network.shapes[network.source], EDGE)
+    }
     for step in network.operators:
         images, channels, height, width = network.shapes[step.writes]
         border = borders.get(step.writes, 0)
-        frames[step.writes] = Frame(images, height, width, channels, border)
+        kind = EDGE if step.writes == network.result else dtype
+        frames[step.writes] = Frame(images, height, width, channels, border, kind)
     return frames
 
 
@@ -80,9 +92,14 @@ def _border(step: Operator, network: Network) -> int:
     return max(step.padding, *over)
 
 
-def _works(step: Operator, frames: dict[str, Any], machine: Machine) -> tuple[Work, ...]:
+def _works(
+    step: Operator, frames: dict[str, Any], machine: Machine, dtype: str
+) -> tuple[Work, ...]:
     """The workloads that an operator is cut into, mostly one."""
     work = _work(step, frames, machine)
+    if work.dtype != dtype:
+        wider = np.dtype(work.dtype).itemsize / np.dtype(dtype).itemsize
+        work = _work(step, frames, machine.resized(1 / wider))
     if not isinstance(work, pointwise.Pointwise) or work.target.pixels == work.target.images:
         return (work,)
     return parts(work, machine)

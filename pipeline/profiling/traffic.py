@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
 import tvm
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
-from pipeline.memory import FLOAT_BYTES
 from pipeline.passes.group_stages import Call
 
 STRAIGHT = (tirx.ForKind.UNROLLED, tirx.ForKind.VECTORIZED)
@@ -46,10 +46,10 @@ def tensors_of(call: Call) -> Tensors:
     kernel = call.kernel
 
     def frame(name: str) -> int:
-        return FLOAT_BYTES * prod(kernel.frames[name].shape)
+        return kernel.frames[name].bytes
 
-    shapes = {name: shape for stage in kernel.stages for name, shape in stage.constants.items()}
-    weights = {call.constants[name]: FLOAT_BYTES * prod(shape) for name, shape in shapes.items()}
+    sizes = {name: size for stage in kernel.stages for name, size in stage.constant_bytes.items()}
+    weights = {call.constants[name]: size for name, size in sizes.items()}
     return Tensors(
         reads={call.tensors[name]: frame(name) for name in kernel.inputs},
         weights=weights,
@@ -86,7 +86,7 @@ def register_bytes(function: PrimFunc) -> int:
     for open_ in OPEN:
         module = open_()(module)
     return sum(
-        _times(indices, loops) * FLOAT_BYTES
+        _times(indices, loops) * np.dtype(str(buffer.dtype)).itemsize
         for buffer, indices, loops in _accesses(module["main"].body, ())
         if buffer.scope() != "local"
     )

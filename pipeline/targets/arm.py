@@ -133,14 +133,7 @@ def in_half(target: Target) -> Target:
     if not target.has_half:
         able = ", ".join(core.name for core in CORES.values() if core.has_half)
         raise RequestError(f"{target.name} has no float16 arithmetic; these have: {able}")
-    machine = target.machine
-    wide = dataclasses.replace(
-        machine,
-        lanes=2 * machine.lanes,
-        fma_lanes=2 * machine.fma_lanes,
-        load_lanes=2 * machine.load_lanes,
-    )
-    return dataclasses.replace(target, machine=wide, dtype="float16")
+    return dataclasses.replace(target, machine=target.machine.resized(2), dtype="float16")
 
 
 def _features(core: Core) -> set[str]:

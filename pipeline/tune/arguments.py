@@ -9,21 +9,25 @@ from schedules.cpu.border import Border
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
-from schedules.cpu.kernel import Kernel
+from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
 
 Array = NDArray[Any]
+Output = tuple[tuple[int, ...], str]
 
 
 def arguments(kernel: Kernel, seed: int) -> list[Array]:
     """The inputs and then the constants in the order of the kernel's parameters."""
     random = np.random.default_rng(seed)
-    shapes = [kernel.frames[name].shape for name in kernel.inputs]
-    values = [random.standard_normal(shape, dtype=np.float32) for shape in shapes]
+    frames = [kernel.frames[name] for name in kernel.inputs]
+    values = [
+        random.standard_normal(frame.shape, dtype=np.float32).astype(frame.dtype)
+        for frame in frames
+    ]
     for stage in kernel.stages:
-        values += constants(stage.work, random)
+        values += constants(stage, random)
     return values
 
 
@@ -32,20 +36,23 @@ def updates(kernel: Kernel) -> list[int]:
     return [kernel.inputs.index(name) for name in kernel.updates]
 
 
-def output_shapes(kernel: Kernel) -> list[tuple[int, ...]]:
-    """The shapes of what the kernel fills, as allocated."""
-    return [tuple(kernel.frames[name].shape) for name in kernel.outputs]
+def outputs(kernel: Kernel) -> list[Output]:
+    """The shape of what the kernel fills, as allocated, and its type."""
+    return [(kernel.frames[name].shape, kernel.frames[name].dtype) for name in kernel.outputs]
 
 
-def constants(work: Work, random: np.random.Generator) -> list[Array]:
+def constants(stage: Stage, random: np.random.Generator) -> list[Array]:
     """The packed constants of an operator: lanes that overlap hold the same weight."""
+    work = stage.work
     shape = _weight_shape(work)
     if shape is None:
         return []
     weight = random.standard_normal(shape, dtype=np.float32)
     bias = random.standard_normal(shape[0], dtype=np.float32)
     packed = operator(work).pack(work, weight, bias)
-    return [packed[role] for role in operator(work).weight_shapes(work)]
+    return [
+        packed[role].astype(stage.constant_dtype) for role in operator(work).weight_shapes(work)
+    ]
 
 
 def _weight_shape(work: Work) -> tuple[int, ...] | None:

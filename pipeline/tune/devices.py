@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.devices.address import LOCAL
 from pipeline.errors import WorkFailedError
 from pipeline.targets import Target
+from pipeline.tune.arguments import Output
 from pipeline.tune.child import Child, ChildDiedError, ChildError, ChildHungError
 from pipeline.tune.worker import mean
 
@@ -62,7 +63,7 @@ class Job:
     name: str
     inputs: tuple[Path, ...]
     updates: tuple[int, ...]
-    outputs: tuple[tuple[int, ...], ...]
+    outputs: tuple[Output, ...]
     reference: Path
     threads: tuple[int, ...]
 

@@ -13,7 +13,7 @@ from pipeline.errors import WorkFailedError
 from pipeline.records import canonical
 from pipeline.tasks import Task
 from pipeline.tile_fields import TileFields
-from pipeline.tune.arguments import output_shapes, updates
+from pipeline.tune.arguments import outputs, updates
 from pipeline.tune.bench import Bench
 from pipeline.tune.conditions import task_key
 from pipeline.tune.devices import CandidateError, Care, Device, Job
@@ -67,8 +67,8 @@ class TaskRun:
         """What a device has to know."""
         made = self.reference.result()
         kernel = self.subject.kernel
-        shapes, changed = tuple(output_shapes(kernel)), tuple(updates(kernel))
-        return Job(self.key, made.inputs, changed, shapes, made.path, self.threads)
+        filled, changed = tuple(outputs(kernel)), tuple(updates(kernel))
+        return Job(self.key, made.inputs, changed, filled, made.path, self.threads)
 
     def add(self, trial: Trial) -> None:
         """Take the result of a candidate of this run or an earlier one."""

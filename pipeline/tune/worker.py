@@ -1,8 +1,8 @@
 """The process that measures, here or on a device that a TVM RPC tracker lends.
 
     {"command": "connect", "device": "local" or "rpc://127.0.0.1:9190/key", "session": 120} -> {}
-    {"command": "prepare", "inputs": ["x.npz"], "updates": [], "outputs": [[28, 28, 240]],
-     "reference": "r.so", "expected": ["y.npz"]}                                       -> {}
+    {"command": "prepare", "inputs": ["x.npz"], "updates": [], "reference": "r.so",
+     "outputs": [[[28, 28, 240], "float32"]], "expected": ["y.npz"]}                   -> {}
     {"command": "load", "library": "k.so"}                                             -> {}
     {"command": "measure", "threads": [2, 1], "repeats": 5, "milliseconds": 4, "slow_above": 1e-4,
      "thorough_below": 9e-5}                                           -> {"seconds": [4e-5, 7e-5]}
@@ -33,8 +33,8 @@ Array = NDArray[Any]
 # How the message of a candidate that computes something else begins.
 WRONG = "wrong output"
 
-# Relative to the largest value; sums of a thousand float32 products in another order differ less.
-TOLERANCE = 1e-4
+# Relative to the largest value; sums of a thousand products in another order differ less.
+TOLERANCES = {"float32": 1e-4, "float16": 2e-2}
 # The short look: the median of so many times so many milliseconds, so that one interrupt does not
 # move it.
 LOOKS, LOOK_MS = 3, 1
@@ -68,7 +68,7 @@ class Worker:
 
     def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take the arguments of each seed, and the outputs of the reference."""
-        self.shapes = [tuple(shape) for shape in request["outputs"]]
+        self.outputs = request["outputs"]
         self.updates = request["updates"]
         self.inputs = [self._tensors(Path(path)) for path in request["inputs"]]
         paths = [Path(path) for path in request["expected"]]
@@ -150,7 +150,7 @@ class Worker:
 
     def _outputs(self) -> list[Any]:
         """Outputs in which every element that is never written stays not a number."""
-        filled = [np.full(shape, np.nan, dtype=np.float32) for shape in self.shapes]
+        filled = [np.full(shape, np.nan, dtype) for shape, dtype in self.outputs]
         return [tvm.runtime.tensor(array, device=self.place.device) for array in filled]
 
 
@@ -165,9 +165,10 @@ def check(output: Array, expected: Array) -> None:
     wrong = int((np.isnan(output) != untouched).sum())
     if wrong:
         raise ValueError(f"{WRONG}: {wrong} elements are written that should not be, or not")
-    difference = np.abs(output - expected)[~untouched].max(initial=0.0)
-    error = difference / max(np.abs(expected[~untouched]).max(initial=0.0), 1e-30)
-    if not error <= TOLERANCE:
+    got, wanted = (array[~untouched].astype("float32") for array in (output, expected))
+    difference = np.abs(got - wanted).max(initial=0.0)
+    error = difference / max(np.abs(wanted).max(initial=0.0), 1e-30)
+    if not error <= TOLERANCES[output.dtype.name]:
         raise ValueError(f"{WRONG}: relative error {error:.1e}")
 
 

@@ -20,7 +20,7 @@ from tvm.script.ir_builder import tirx as T
 from schedules.cpu.moves import Nest
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch, zero
+from schedules.program import Tensors, block, scratch, store, zero
 from schedules.vectors import Vectors
 
 NESTS = 2
@@ -34,6 +34,11 @@ class AdaptivePool:
     target: Frame
     lanes: int
     macs: int = 0
+
+    @property
+    def dtype(self) -> str:
+        """Of its arithmetic: what it adds up may be beyond what 16 bits hold."""
+        return "float32"
 
     @property
     def vectors(self) -> Vectors:
@@ -63,7 +68,8 @@ def emit(name: str, work: AdaptivePool, tensors: Tensors) -> None:
         top, rows = _window(r % target.height, source.height, target.height)
         left, columns = _window(x, source.width, target.width)
         image = r // target.height * source.height
-        value = data[source.at(image + top + kh, left + kw, vectors.start(v) + lane)]
+        at = source.at(image + top + kh, left + kw, vectors.start(v) + lane)
+        value = T.cast(data[at], work.dtype)
         inside = T.And(kh < rows, kw < columns)
         with T.init():
             T.buffer_store(sums, zero(), [r, x, v, lane])
@@ -73,7 +79,7 @@ def emit(name: str, work: AdaptivePool, tensors: Tensors) -> None:
         _, rows = _window(r % target.height, source.height, target.height)
         _, columns = _window(x, source.width, target.width)
         mean = sums[r, x, v, lane] / T.cast(rows * columns, "float32")
-        T.buffer_store(out, mean, list(target.at(r, x, vectors.start(v) + lane)))
+        store(out, mean, target.at(r, x, vectors.start(v) + lane))
 
 
 def _window(index: Any, size: int, count: int) -> tuple[Any, Any]:

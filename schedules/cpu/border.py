@@ -27,6 +27,11 @@ class Border:
     target: Frame
     macs: int = 0
 
+    @property
+    def dtype(self) -> str:
+        """Of its zeros."""
+        return self.target.dtype
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -43,9 +48,9 @@ def emit(name: str, work: Border, tensors: Tensors) -> None:
     height, width = frame.height + border, frame.width + border
     row_axes = {"i": frame.images, "e": 2, "b": border, "x": columns, "c": channels}
     with block(f"{name}_rows", row_axes) as (i, e, b, x, c):
-        T.buffer_store(out, zero(), [i * (height + border) + e * height + b, x, c])
+        T.buffer_store(out, zero(frame.dtype), [i * (height + border) + e * height + b, x, c])
     with block(f"{name}_columns", {"r": rows, "e": 2, "b": border, "c": channels}) as (r, e, b, c):
-        T.buffer_store(out, zero(), [r, e * width + b, c])
+        T.buffer_store(out, zero(frame.dtype), [r, e * width + b, c])
 
 
 def weight_shapes(work: Border) -> dict[str, tuple[int, ...]]:

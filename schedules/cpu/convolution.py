@@ -30,7 +30,7 @@ from schedules.activation import activate
 from schedules.cpu.moves import Nest, keep_in_registers, partition
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch
+from schedules.program import Tensors, block, scratch, store
 from schedules.vectors import Vectors
 
 NESTS = 2
@@ -55,6 +55,11 @@ class Convolution:
     lanes: int
     offset: int = 0
     activation: str = "none"
+
+    @property
+    def dtype(self) -> str:
+        """Of its arithmetic."""
+        return self.target.dtype
 
     @property
     def vectors(self) -> Vectors:
@@ -88,19 +93,21 @@ def emit(name: str, work: Convolution, tensors: Tensors) -> None:
     axes = {"r": target.rows, "x": target.width, "g": work.groups}
     axes |= {"v": vectors.count, "l": work.lanes}
     taps = {"kh": work.kernel[0], "kw": work.kernel[1], "k": work.inputs}
-    sums = scratch(total, tuple(axes.values()))
+    sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce=taps) as (r, x, g, v, lane, kh, kw, k):
         row = source.window_row(r, target.height, work.stride, work.padding) + kh
         column = source.window_column(x, work.stride, work.padding) + kw
-        value = data[row, column, g * work.inputs + k]
+        value = T.cast(data[row, column, g * work.inputs + k], work.dtype)
+        factor = T.cast(weight[g, v, kh, kw, k, lane], work.dtype)
         with T.init():
-            T.buffer_store(sums, bias[_channel(work, g, v, lane)], [r, x, g, v, lane])
+            start = T.cast(bias[_channel(work, g, v, lane)], work.dtype)
+            T.buffer_store(sums, start, [r, x, g, v, lane])
         so_far = sums[r, x, g, v, lane]
-        T.buffer_store(sums, so_far + value * weight[g, v, kh, kw, k, lane], [r, x, g, v, lane])
+        T.buffer_store(sums, so_far + value * factor, [r, x, g, v, lane])
     with block(name, axes) as (r, x, g, v, lane):
         channel = _channel(work, g, v, lane)
-        value = activate(sums[r, x, g, v, lane], work.activation)
-        T.buffer_store(out, value, list(target.at(r, x, work.offset + channel)))
+        value = activate(sums[r, x, g, v, lane], work.activation, work.dtype)
+        store(out, value, target.at(r, x, work.offset + channel))
 
 
 def _channel(work: Convolution, g: Any, v: Any, lane: Any) -> Any:
@@ -112,6 +119,11 @@ def weight_shapes(work: Convolution) -> dict[str, tuple[int, ...]]:
     """The constants of the stage and their packed shapes."""
     weight = (work.groups, work.vectors.count, *work.kernel, work.inputs, work.lanes)
     return {"weight": weight, "bias": (work.groups * work.outputs,)}
+
+
+def weight_dtype(work: Convolution) -> str:
+    """The type of the constants."""
+    return work.source.dtype
 
 
 def pack(work: Convolution, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:

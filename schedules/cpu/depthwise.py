@@ -21,7 +21,7 @@ from schedules.activation import activate
 from schedules.cpu.window import KERNEL, Tile, nest
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch
+from schedules.program import Tensors, block, scratch, store
 from schedules.vectors import Vectors
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "nest",
     "pack",
     "tiles_that_fit",
+    "weight_dtype",
     "weight_shapes",
 ]
 
@@ -47,6 +48,11 @@ class Depthwise:
     stride: int
     lanes: int
     activation: str = "none"
+
+    @property
+    def dtype(self) -> str:
+        """Of its arithmetic."""
+        return self.source.dtype
 
     @property
     def vectors(self) -> Vectors:
@@ -68,7 +74,7 @@ def emit(name: str, work: Depthwise, tensors: Tensors) -> None:
     vectors, stride, target, total = work.vectors, work.stride, work.target, f"{name}_sum"
     data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
-    sums = scratch(total, tuple(axes.values()))
+    sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, lane, kh, kw):
         row = work.source.window_row(r, target.height, stride) + kh
         value = data[row, work.source.window_column(x, stride) + kw, vectors.start(v) + lane]
@@ -76,14 +82,19 @@ def emit(name: str, work: Depthwise, tensors: Tensors) -> None:
             T.buffer_store(sums, bias[v, lane], [r, x, v, lane])
         T.buffer_store(sums, sums[r, x, v, lane] + value * weight[kh, kw, v, lane], [r, x, v, lane])
     with block(name, axes) as (r, x, v, lane):
-        value = activate(sums[r, x, v, lane], work.activation)
-        T.buffer_store(out, value, list(target.at(r, x, vectors.start(v) + lane)))
+        value = activate(sums[r, x, v, lane], work.activation, work.dtype)
+        store(out, value, target.at(r, x, vectors.start(v) + lane))
 
 
 def weight_shapes(work: Depthwise) -> dict[str, tuple[int, ...]]:
     """The constants of the stage and their packed shapes."""
     vectors = (work.vectors.count, work.lanes)
     return {"weight": (KERNEL, KERNEL, *vectors), "bias": vectors}
+
+
+def weight_dtype(work: Depthwise) -> str:
+    """The type of the constants."""
+    return work.source.dtype
 
 
 def pack(work: Depthwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ from schedules.cpu.moves import Nest, keep_in_registers
 from schedules.cpu.window import KERNEL, Tile, tiled
 from schedules.frame import Frame, Planes
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch, zero
+from schedules.program import Tensors, block, scratch, store, zero
 from schedules.vectors import Vectors
 
 NESTS = 2
@@ -40,6 +40,11 @@ class FirstConvolution:
     stride: int
     lanes: int
     activation: str = "relu"
+
+    @property
+    def dtype(self) -> str:
+        """Of its arithmetic."""
+        return self.target.dtype
 
     @property
     def vectors(self) -> Vectors:
@@ -78,14 +83,15 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     source, (kernel, padding) = work.source, work.window
     taps = {"p": source.planes, "kh": kernel, "kw": kernel}
-    sums = scratch(total, tuple(axes.values()))
+    sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce=taps) as (r, x, v, lane, p, kh, kw):
         row = r % target.height * work.stride + kh - padding
         column = x * work.stride + kw - padding
         inside = T.And(
             T.And(row >= 0, row < source.height), T.And(column >= 0, column < source.width)
         )
-        value = T.if_then_else(inside, data[r // target.height, p, row, column], zero())
+        pixel = T.cast(data[r // target.height, p, row, column], work.dtype)
+        value = T.if_then_else(inside, pixel, zero(work.dtype))
         with T.init():
             T.buffer_store(sums, bias[vectors.start(v) + lane], [r, x, v, lane])
         T.buffer_store(
@@ -93,8 +99,8 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
         )
     with block(name, axes) as (r, x, v, lane):
         channel = vectors.start(v) + lane
-        value = activate(sums[r, x, v, lane], work.activation)
-        T.buffer_store(out, value, list(target.at(r, x, channel)))
+        value = activate(sums[r, x, v, lane], work.activation, work.dtype)
+        store(out, value, target.at(r, x, channel))
 
 
 def weight_shapes(work: FirstConvolution) -> dict[str, tuple[int, ...]]:
@@ -102,6 +108,11 @@ def weight_shapes(work: FirstConvolution) -> dict[str, tuple[int, ...]]:
     kernel, _ = work.window
     weight = (work.source.planes, kernel, kernel, work.vectors.count, work.lanes)
     return {"weight": weight, "bias": (work.target.channels,)}
+
+
+def weight_dtype(work: FirstConvolution) -> str:
+    """The type of the constants."""
+    return work.target.dtype
 
 
 def pack(work: FirstConvolution, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,10 +10,12 @@ one. A stage may read of an earlier stage's result nothing that lies outside its
 3x3 window may only read what the kernel does not write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
+import numpy as np
 from tvm import s_tir
 from tvm.tirx import PrimFunc
 
@@ -46,6 +48,19 @@ class Stage:
         """Packed constants of the stage by parameter name, with their shapes."""
         shapes = operator(self.work).weight_shapes(self.work)
         return {f"{self.name}_{role}": shape for role, shape in shapes.items()}
+
+    @property
+    def constant_bytes(self) -> dict[str, int]:
+        """Their sizes."""
+        return {
+            name: np.dtype(self.constant_dtype).itemsize * prod(shape)
+            for name, shape in self.constants.items()
+        }
+
+    @property
+    def constant_dtype(self) -> str:
+        """Their type, if there are any."""
+        return str(operator(self.work).weight_dtype(self.work))
 
     @property
     def continues(self) -> bool:
@@ -116,12 +131,15 @@ def _program(kernel: Kernel) -> PrimFunc:
     """
     frames = kernel.frames
     with prim_func("main") as builder:
-        tensors = {name: tensor(name, frames[name].shape) for name in kernel.inputs}
+        tensors = {name: _made(tensor, name, frames[name]) for name in kernel.inputs}
         for stage in kernel.stages:
-            tensors |= {name: tensor(name, shape) for name, shape in stage.constants.items()}
-        tensors |= {name: tensor(name, frames[name].shape) for name in kernel.outputs}
-        tensors |= {name: scratch(name, frames[name].shape) for name in kernel.scratch}
-        before = {name: tensor(_before(name), frames[name].shape) for name in kernel.updates}
+            tensors |= {
+                name: tensor(name, shape, stage.constant_dtype)
+                for name, shape in stage.constants.items()
+            }
+        tensors |= {name: _made(tensor, name, frames[name]) for name in kernel.outputs}
+        tensors |= {name: _made(scratch, name, frames[name]) for name in kernel.scratch}
+        before = {name: _made(tensor, _before(name), frames[name]) for name in kernel.updates}
         for stage in kernel.stages:
             roles = {role: tensors[name] for role, name in stage.reads}
             if stage.writes in before and "residual" in roles:
@@ -131,6 +149,10 @@ def _program(kernel: Kernel) -> PrimFunc:
             roles["out"] = tensors[stage.writes]
             operator(stage.work).emit(stage.name, stage.work, roles)
     return builder.get()
+
+
+def _made(make: Callable[..., Any], name: str, frame: Frame | Planes) -> Any:
+    return make(name, frame.shape, frame.dtype)
 
 
 def _in_place(function: PrimFunc, kernel: Kernel) -> PrimFunc:

@@ -18,7 +18,7 @@ from tvm.script.ir_builder import tirx as T
 from schedules.cpu.moves import Nest
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch, zero
+from schedules.program import Tensors, block, scratch, store, zero
 from schedules.vectors import Vectors
 
 NESTS = 2
@@ -32,6 +32,11 @@ class Mean:
     target: Frame
     lanes: int
     macs: int = 0
+
+    @property
+    def dtype(self) -> str:
+        """Of its arithmetic: a sum of so many values is beyond what 16 bits hold."""
+        return "float32"
 
     @property
     def vectors(self) -> Vectors:
@@ -53,15 +58,16 @@ def emit(name: str, work: Mean, tensors: Tensors) -> None:
     source, vectors, total = work.source, work.vectors, f"{name}_sum"
     axes = {"r": source.images, "v": vectors.count, "l": work.lanes}
     pixels = {"y": source.height, "x": source.width}
-    sums = scratch(total, tuple(axes.values()))
+    sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce=pixels) as (r, v, lane, y, x):
-        value = data[source.at(r * source.height + y, x, vectors.start(v) + lane)]
+        at = source.at(r * source.height + y, x, vectors.start(v) + lane)
+        value = T.cast(data[at], work.dtype)
         with T.init():
-            T.buffer_store(sums, zero(), [r, v, lane])
+            T.buffer_store(sums, zero(work.dtype), [r, v, lane])
         T.buffer_store(sums, sums[r, v, lane] + value, [r, v, lane])
     with block(name, axes) as (r, v, lane):
-        mean = sums[r, v, lane] * T.float32(1 / (source.height * source.width))
-        T.buffer_store(out, mean, list(work.target.at(r, 0, vectors.start(v) + lane)))
+        mean = sums[r, v, lane] * T.FloatImm(work.dtype, 1 / (source.height * source.width))
+        store(out, mean, work.target.at(r, 0, vectors.start(v) + lane))
 
 
 def weight_shapes(work: Mean) -> dict[str, tuple[int, ...]]:

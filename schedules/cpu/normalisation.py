@@ -24,7 +24,7 @@ from tvm.script.ir_builder import tirx as T
 from schedules.cpu.moves import Nest, partition
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch, zero
+from schedules.program import Tensors, block, scratch, store, zero
 from schedules.vectors import Vectors
 
 NESTS = 2
@@ -41,6 +41,11 @@ class Normalisation:
     bias: float
     lanes: int
     macs: int = 0
+
+    @property
+    def dtype(self) -> str:
+        """Of its arithmetic: what it adds up may be beyond what 16 bits hold."""
+        return "float32"
 
     @property
     def vectors(self) -> Vectors:
@@ -65,7 +70,7 @@ def emit(name: str, work: Normalisation, tensors: Tensors) -> None:
     made = scratch(squares, tuple(padded.values()))
     with block(squares, padded) as (r, x, c):
         inside = T.And(c >= before, c < before + source.channels)
-        value = data[source.at(r, x, c - before)]
+        value = T.cast(data[source.at(r, x, c - before)], work.dtype)
         T.buffer_store(made, T.if_then_else(inside, value * value, zero()), [r, x, c])
     axes = {"r": source.rows, "x": source.width, "v": vectors.count, "l": work.lanes}
     with block(name, axes) as (r, x, v, lane):
@@ -73,8 +78,8 @@ def emit(name: str, work: Normalisation, tensors: Tensors) -> None:
         total = reduce(add, [made[r, x, channel + d] for d in range(work.size)])
         scale = T.float32(work.bias) + T.float32(work.alpha / work.size) * total
         root = T.sqrt(scale)
-        value = data[source.at(r, x, channel)] / (root * T.sqrt(root))
-        T.buffer_store(out, value, list(work.target.at(r, x, channel)))
+        value = T.cast(data[source.at(r, x, channel)], work.dtype) / (root * T.sqrt(root))
+        store(out, value, work.target.at(r, x, channel))
 
 
 def weight_shapes(work: Normalisation) -> dict[str, tuple[int, ...]]:

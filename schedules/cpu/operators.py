@@ -51,5 +51,6 @@ MODULES: dict[type, ModuleType] = {
 
 
 def operator(work: Work) -> ModuleType:
-    """The module with `emit`, `nest`, `weight_shapes`, `tiles_that_fit`, `hand_tile`, `NESTS`."""
+    """The module with `emit`, `nest`, `weight_shapes`, `tiles_that_fit`, `hand_tile`, `NESTS`, and
+    `weight_dtype` if there are weights."""
     return MODULES[type(work)]

@@ -33,7 +33,7 @@ from schedules.cpu.moves import Nest, keep_in_registers, partition
 from schedules.cpu.product_cycles import Product
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch
+from schedules.program import Tensors, block, scratch, store
 from schedules.vectors import Vectors
 
 NESTS = 2
@@ -61,6 +61,11 @@ class Pointwise:
     activation: str = "relu"
     first: int = 0
     count: int | None = None
+
+    @property
+    def dtype(self) -> str:
+        """Of its arithmetic."""
+        return self.target.dtype
 
     @property
     def channels(self) -> int:
@@ -97,28 +102,32 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
     data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
     rows, width = work.source.rows, work.source.width
     axes = {"r": rows, "x": width, "g": work.groups, "v": vectors.count, "l": work.lanes}
-    sums = scratch(total, tuple(axes.values()))
+    sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"k": work.inputs}) as (r, x, g, v, lane, k):
-        value = data[work.source.at(r, x, _source(work, g, k))]
+        value = T.cast(data[work.source.at(r, x, _source(work, g, k))], work.dtype)
+        factor = T.cast(weight[g, v, k, lane], work.dtype)
         channel = _channel(work, g, v, lane)
         with T.init():
-            start = bias[channel]
+            start = T.cast(bias[channel], work.dtype)
             if work.residual is not None:
                 start = start + tensors["residual"][work.residual.at(r, x, channel)]
             T.buffer_store(sums, start, [r, x, g, v, lane])
-        T.buffer_store(
-            sums, sums[r, x, g, v, lane] + value * weight[g, v, k, lane], [r, x, g, v, lane]
-        )
+        T.buffer_store(sums, sums[r, x, g, v, lane] + value * factor, [r, x, g, v, lane])
     with block(name, axes) as (r, x, g, v, lane):
-        value = activate(sums[r, x, g, v, lane], work.activation)
+        value = activate(sums[r, x, g, v, lane], work.activation, work.dtype)
         channel = _channel(work, g, v, lane)
-        T.buffer_store(out, value, list(work.target.at(r, x, work.offset + channel)))
+        store(out, value, work.target.at(r, x, work.offset + channel))
 
 
 def weight_shapes(work: Pointwise) -> dict[str, tuple[int, ...]]:
     """The constants of the stage and their packed shapes."""
     weight = (work.groups, work.vectors.count, work.inputs, work.lanes)
     return {"weight": weight, "bias": (work.groups * work.outputs,)}
+
+
+def weight_dtype(work: Pointwise) -> str:
+    """The type of the constants."""
+    return work.source.dtype
 
 
 def pack(work: Pointwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
@@ -169,7 +178,7 @@ def tiles_that_fit(work: Pointwise, machine: Machine) -> list[tuple[int, int]]:
 
 def cycles(work: Pointwise, machine: Machine, columns: int, vectors: int) -> float:
     """Cycles of one pixel of one group with that tile."""
-    product = Product(machine, work.lanes, vectors, work.inputs)
+    product = Product(machine, work.lanes, vectors, work.inputs, work.dtype)
     return work.vectors.count / vectors * product.pixel_cycles(columns, work.source.width)
 
 

@@ -30,7 +30,7 @@ from schedules.cpu.moves import Nest, partition
 from schedules.cpu.product_cycles import Product
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch
+from schedules.program import Tensors, block, scratch, store
 
 NESTS = 2
 
@@ -59,6 +59,11 @@ class PointwiseDeep:
     activation: str = "relu"
 
     @property
+    def dtype(self) -> str:
+        """Of its arithmetic."""
+        return self.source.dtype
+
+    @property
     def vectors(self) -> int:
         """Vectors of a group's channels."""
         return self.count * self.depth // self.lanes
@@ -83,7 +88,7 @@ def emit(name: str, work: PointwiseDeep, tensors: Tensors) -> None:
     data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
     axes = {"r": work.source.rows, "x": work.source.width, "g": work.groups}
     each = {**axes, "v": work.vectors}
-    sums = scratch(total, tuple(each.values()), f"float32x{lanes}")
+    sums = scratch(total, tuple(each.values()), f"{work.dtype}x{lanes}")
     every = T.ramp(0, 1, lanes)
     with block(total, each, reduce={"k": work.inputs // depth}) as (r, x, g, v, k):
         inputs = T.ramp(g * work.inputs + k * depth, 1, depth)
@@ -97,8 +102,8 @@ def emit(name: str, work: PointwiseDeep, tensors: Tensors) -> None:
         partial = [sums[r, x, g, v] for v in range(work.vectors)]
         for value, channels in _added(partial, lanes, depth):
             at = made if channels == 1 else T.ramp(made, 1, channels)
-            done = activate(value, work.activation, channels)
-            T.buffer_store(out, done, list(work.target.at(r, x, work.offset + at)))
+            done = activate(value, work.activation, work.dtype, channels)
+            store(out, done, work.target.at(r, x, work.offset + at), channels)
             made = made + channels
 
 
@@ -120,6 +125,11 @@ def weight_shapes(work: PointwiseDeep) -> dict[str, tuple[int, ...]]:
     """The constants of the stage and their packed shapes."""
     weight = (work.groups, work.vectors, work.inputs // work.depth, work.lanes)
     return {"weight": weight, "bias": (work.groups, work.vectors, work.lanes)}
+
+
+def weight_dtype(work: PointwiseDeep) -> str:
+    """The type of the constants."""
+    return work.source.dtype
 
 
 def pack(work: PointwiseDeep, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
@@ -172,6 +182,6 @@ def hand_tile(work: PointwiseDeep, machine: Machine, strip_rows: int) -> Tile:
 
 def cycles(work: PointwiseDeep, machine: Machine, columns: int) -> float:
     """Cycles of one pixel of one group with that tile."""
-    product = Product(machine, work.lanes, work.vectors, work.inputs // work.depth)
+    product = Product(machine, work.lanes, work.vectors, work.inputs // work.depth, work.dtype)
     halvings = work.depth.bit_length() - 1
     return product.pixel_cycles(columns, work.source.width) + HALVING * halvings

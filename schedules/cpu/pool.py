@@ -21,7 +21,7 @@ from schedules.activation import activate
 from schedules.cpu.window import KERNEL, Tile, nest
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block, scratch, zero
+from schedules.program import Tensors, block, scratch, store, zero
 from schedules.vectors import Vectors
 
 __all__ = [
@@ -54,6 +54,11 @@ class Pool:
     macs: int = 0
 
     @property
+    def dtype(self) -> str:
+        """Of its arithmetic."""
+        return self.source.dtype
+
+    @property
     def window(self) -> tuple[int, int]:
         """Rows of the window, as many columns, and its padding."""
         return KERNEL, 1
@@ -83,22 +88,22 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
     vectors, stride, target, total = work.vectors, work.stride, work.target, f"{name}_sum"
     kernel, padding = work.window
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
-    sums = scratch(total, tuple(axes.values()))
+    sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"kh": kernel, "kw": kernel}) as (r, x, v, lane, kh, kw):
         row = work.source.window_row(r, target.height, stride, padding) + kh
         column = work.source.window_column(x, stride, padding) + kw
         value = data[row, column, vectors.start(v) + lane]
         with T.init():
-            T.buffer_store(sums, zero(), [r, x, v, lane])
+            T.buffer_store(sums, zero(work.dtype), [r, x, v, lane])
         so_far = sums[r, x, v, lane]
         combined = T.max(so_far, value) if work.kind == "max" else so_far + value
         T.buffer_store(sums, combined, [r, x, v, lane])
     with block(name, axes) as (r, x, v, lane):
         value = sums[r, x, v, lane]
         if work.kind == "average":
-            value = value * T.float32(1 / (kernel * kernel))
+            value = value * T.FloatImm(work.dtype, 1 / (kernel * kernel))
         at = target.at(r, x, work.offset + vectors.start(v) + lane)
-        T.buffer_store(out, activate(value, work.activation), list(at))
+        store(out, activate(value, work.activation, work.dtype), at)
 
 
 def weight_shapes(work: Pool) -> dict[str, tuple[int, ...]]:

@@ -7,6 +7,8 @@ tile of 28 x 1 takes 1.2 times, one of 14 x 2 1.05 times as long as its multiply
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from schedules.machine import Machine
 
 # The share of what could hide that does not.
@@ -26,13 +28,14 @@ class Product:
     lanes: int
     vectors: int
     steps: int
+    dtype: str = "float32"
 
     def step_cycles(self, columns: int) -> float:
         """Cycles of a step of a tile."""
         machine, vectors = self.machine, self.vectors
         multiply = columns * vectors * machine.fma_cycles(self.lanes)
         weights = vectors * machine.load_cycles(self.lanes)
-        step_bytes = 4 * self.lanes * vectors
+        step_bytes = np.dtype(self.dtype).itemsize * self.lanes * vectors
         if step_bytes * self.steps > machine.l1_bytes / 2:
             weights = max(weights, step_bytes / L2_BYTES)
         load = columns * machine.load_cycles(1) + weights

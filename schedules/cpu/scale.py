@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tvm import s_tir
-from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.moves import Nest
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block
+from schedules.program import Tensors, block, store
 from schedules.vectors import Vectors
 
 NESTS = 1
@@ -34,6 +33,11 @@ class Scale:
     offset: int = 0
     residual: Frame | None = None
     activation: str = "none"
+
+    @property
+    def dtype(self) -> str:
+        """Of its arithmetic."""
+        return self.source.dtype
 
     @property
     def vectors(self) -> Vectors:
@@ -65,7 +69,7 @@ def emit(name: str, work: Scale, tensors: Tensors) -> None:
         at = work.target.at(r, x, work.offset + channel)
         if work.residual is not None:
             value = value + tensors["residual"][work.residual.at(r, x, channel)]
-        T.buffer_store(tensors["out"], activate(value, work.activation), list(at))
+        store(tensors["out"], activate(value, work.activation, work.dtype), at)
 
 
 def weight_shapes(work: Scale) -> dict[str, tuple[int, ...]]:

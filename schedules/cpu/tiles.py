@@ -6,11 +6,10 @@ for frames of so few rows that strips cannot be dealt out evenly to the cores.
 """
 
 from dataclasses import dataclass, replace
-from math import ceil, prod
+from math import ceil
 from typing import Any
 
-from schedules.cpu.border import Border
-from schedules.cpu.kernel import Kernel, Stage
+from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
 from schedules.machine import Machine
 
@@ -81,18 +80,11 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     """
     rows = _rows(kernel)
     compute = max(kernel.macs, 1) / machine.fma_lanes / rows * height
-    weights = sum(_weight_bytes(stage) for stage in kernel.stages)
-    frames = (frame.shape for frame in kernel.frames.values())
-    working = sum(4 * prod(shape) for shape in frames) / rows * height
+    weights = sum(sum(stage.constant_bytes.values()) for stage in kernel.stages)
+    working = sum(frame.bytes for frame in kernel.frames.values()) / rows * height
     cache = 32 if weights + working < machine.l2_bytes else 12  # bytes a cycle
     reload = weights / cache / compute
     spill = 0.1 if working > machine.l2_bytes / 2 else 0.0
     small = SHORTEST_STRIP / (SHORTEST_STRIP + compute)
     idle = _idle(rows, height, machine.cores)
     return (1 + 0.2 * reload + spill + 0.05 * small) / (1 - idle)
-
-
-def _weight_bytes(stage: Stage) -> int:
-    if isinstance(stage.work, Border):
-        return 0
-    return sum(4 * prod(shape) for shape in stage.constants.values())

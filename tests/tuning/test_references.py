@@ -10,7 +10,7 @@ from pipeline.build import apply, lower
 from pipeline.compiling import export_function, export_unscheduled
 from pipeline.models import InputSpec, load
 from pipeline.targets import Target
-from pipeline.tune.arguments import arguments, output_shapes, updates
+from pipeline.tune.arguments import arguments, outputs, updates
 from pipeline.tune.worker import check
 from schedules.cpu.kernel import program
 from schedules.cpu.tiles import hand_tile
@@ -32,8 +32,8 @@ def test_every_kernel_computes_what_its_unscheduled_program_computes(
 
 def _run(path: Path, kernel, seed: int) -> list[np.ndarray]:
     inputs = [tvm.runtime.tensor(array) for array in arguments(kernel, seed)]
-    filled = [np.full(shape, np.nan, dtype="float32") for shape in output_shapes(kernel)]
-    outputs = [tvm.runtime.tensor(array) for array in filled]
-    tvm.runtime.load_module(str(path))["main"](*inputs, *outputs)
+    filled = [np.full(shape, np.nan, dtype) for shape, dtype in outputs(kernel)]
+    written = [tvm.runtime.tensor(array) for array in filled]
+    tvm.runtime.load_module(str(path))["main"](*inputs, *written)
     changed = [inputs[at] for at in updates(kernel)]
-    return [tensor.numpy() for tensor in (*changed, *outputs)]
+    return [tensor.numpy() for tensor in (*changed, *written)]

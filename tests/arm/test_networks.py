@@ -1,0 +1,72 @@
+"""Whole networks over real RPC to the emulated device, in both arithmetics.
+
+In short one small network of each; with --whole all ShuffleNets of 1.0x and MobileNet, on images of
+224x224, which takes an hour.
+"""
+
+import numpy as np
+import pytest
+import torch
+import tvm
+
+from pipeline.bundle import read_bundle
+from pipeline.check import TOLERANCES, compare, random_inputs
+from pipeline.devices.session import connect
+from pipeline.models import InputSpec, load
+from pipeline.targets import target_named
+
+SEED = 6
+SECONDS = 3600
+SMALL = InputSpec(64, 64)
+SHORT = ["shufflenet-0.25x-g3"]
+WHOLE = [*(f"shufflenet-1.0x-g{groups}" for groups in (1, 2, 3, 4, 8)), "mobilenet-1.0"]
+# Images that the largest logit is compared on, and of how many it has to be the same.
+IMAGES, SAME = 100, 0.98
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("name", SHORT)
+def test_a_small_network(compiled, address, name, dtype):
+    folder = compiled(name, target_named("cortex-a76", dtype=dtype), SMALL)
+    found = agreement(address, read_bundle(folder), 10)
+    assert found.max_relative_error <= TOLERANCES[dtype]
+    assert found.top1_agreement == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_network(compiled, address, request, name, dtype):
+    if not request.config.getoption("--whole"):
+        # An hour of emulation is for `make test-devices`.
+        pytest.skip("for --whole")
+    folder = compiled(name, target_named("cortex-a76", dtype=dtype), InputSpec())
+    found = agreement(address, read_bundle(folder), IMAGES)
+    print(f"{name} {dtype}: {found}")
+    assert found.max_relative_error <= TOLERANCES[dtype]
+    assert found.top1_agreement >= SAME
+
+
+def agreement(address, bundle, count):
+    """How a network on the device compares with PyTorch here."""
+    manifest = bundle.manifest
+    model = load(manifest.model, InputSpec(*manifest.input.shape[2:]))
+    images = random_inputs(manifest.input.shape, count, SEED)
+    print(f"seed {SEED}")
+    with torch.inference_mode():
+        expected = [model.module(torch.from_numpy(image)).numpy() for image in images]
+    return compare(outputs_of(address, bundle, images), expected)
+
+
+def outputs_of(address, bundle, images):
+    """What the device computes, in memory that held no number before."""
+    outputs = []
+    with connect(address, SECONDS) as session:
+        library = session.upload(bundle.library)
+        machine = tvm.relax.VirtualMachine(library.module, session.remote.cpu())
+        for image in images:
+            machine.set_input("main", session.tensor(image))
+            machine.invoke_stateful("main")
+            outputs.append(machine.get_outputs("main").numpy())
+        del machine
+    assert all(output.dtype == np.float32 for output in outputs)
+    return outputs
