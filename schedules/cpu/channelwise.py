@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 from tvm import s_tir
-from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.moves import Nest
 from schedules.frame import Frame
 from schedules.machine import Machine
-from schedules.program import Tensors, block
+from schedules.program import Tensors, block, store
 
 NESTS = 1
 
@@ -39,6 +38,11 @@ class Channelwise:
     offset: int = 0
     residual: Frame | None = None
     activation: str = "none"
+
+    @property
+    def dtype(self) -> str:
+        """Of its arithmetic."""
+        return self.source.dtype
 
     @property
     def macs(self) -> int:
@@ -67,13 +71,18 @@ def emit(name: str, work: Channelwise, tensors: Tensors) -> None:
         if work.residual is not None:
             value = value + tensors["residual"][work.residual.at(r, x, channel)]
         at = target.at(r, x, work.offset + channel)
-        T.buffer_store(tensors["out"], activate(value, work.activation), list(at))
+        store(tensors["out"], activate(value, work.activation, work.dtype), at)
 
 
 def weight_shapes(work: Channelwise) -> dict[str, tuple[int, ...]]:
     """The factor and the summand of every channel, if it has them."""
     shape = (work.source.channels,)
     return {"scale": shape, "shift": shape} if work.scaled else {}
+
+
+def weight_dtype(work: Channelwise) -> str:
+    """The type of the constants."""
+    return work.source.dtype
 
 
 def pack(work: Channelwise, scale: np.ndarray, shift: np.ndarray) -> dict[str, np.ndarray]:
