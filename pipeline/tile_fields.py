@@ -9,7 +9,7 @@ from typing import Any
 
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import operator
-from schedules.cpu.tiles import KernelTile
+from schedules.cpu.tiles import KernelTile, fits
 from schedules.machine import Machine
 
 TileFields = dict[str, Any]
@@ -56,8 +56,7 @@ def fits_kernel(kernel: Kernel, fields: TileFields, machine: Machine) -> bool:
     if sorted(fields) != ["merged", "stages", "strip_rows"]:
         return False
     rows, merged, stages = fields["strip_rows"], fields["merged"], fields["stages"]
-    highest = int(kernel.stages[-1].work.target.rows)
-    if type(rows) is not int or not 1 <= rows <= highest or type(merged) is not bool:
+    if type(rows) is not int or type(merged) is not bool or not fits(kernel, rows, merged):
         return False
     if not isinstance(stages, list) or len(stages) != len(kernel.stages):
         return False

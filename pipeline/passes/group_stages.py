@@ -8,16 +8,19 @@ A stage joins the kernel before it when it reads of that kernel's results only t
 writes itself: 1x1 convolutions and gates do, 3x3 windows do not, unless they read other tensors.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.border import Border
 from schedules.cpu.channelwise import Channelwise
 from schedules.cpu.convolution import Convolution
+from schedules.cpu.edges import Edges
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
+from schedules.cpu.overlap import WINDOWS, windows
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.scale import Scale
@@ -50,8 +53,9 @@ class Call:
 def group_stages(stages: tuple[Stage, ...], result: str) -> list[Call]:
     """The calls of a network in order."""
     groups: list[list[Stage]] = []
+    readers = Counter(name for stage in stages for _, name in stage.reads)
     for stage in stages:
-        if groups and _joins(stage, groups[-1]):
+        if groups and (_joins(stage, groups[-1]) or _lies_over(stage, groups[-1], readers)):
             groups[-1].append(stage)
         else:
             groups.append([stage])
@@ -76,6 +80,9 @@ def _joins(stage: Stage, group: list[Stage]) -> bool:
     """Whether a stage can run strip by strip with the stages of a group."""
     if stage.continues:
         return True
+    if type(group[0].work) is FirstConvolution and len(group) > 1:
+        # What follows joins the window over the first convolution.
+        group = group[1:]
     if isinstance(stage.work, ALONE) or isinstance(group[0].work, (*ALONE, *FIRST)):
         return False
     rows = {(other.work.target.rows, other.work.target.width) for other in group}
@@ -93,6 +100,19 @@ def _joins(stage: Stage, group: list[Stage]) -> bool:
 
 def _follows(stage: Stage) -> bool:
     return stage.continues or isinstance(stage.work, Channelwise)
+
+
+def _lies_over(stage: Stage, group: list[Stage], readers: Counter[str]) -> bool:
+    """Whether a stage is the window over the first convolution, which can make strips for it."""
+    (first, *others), data = group, dict(stage.reads).get("data")
+    return (
+        not others
+        and type(first.work) is FirstConvolution
+        and type(stage.work) in WINDOWS
+        and data == first.writes
+        and readers[data] == 1
+        and first.work.target.images == 1
+    )
 
 
 def _call(group: list[Stage], later: set[str]) -> Call:
@@ -119,10 +139,18 @@ def _call(group: list[Stage], later: set[str]) -> Call:
     scratch = tuple(tensors[name] for name in tensors if name in written and name not in later)
     kernel = Kernel(tuple(stages), scratch)
     # A tensor that comes from another kernel comes with its border.
+    under = windows(stages, scratch)
     borders = {
-        stage.writes: Stage(f"border_{stage.writes}", Border(stage.work.target), (), stage.writes)
+        stage.writes: _border(stage, stage.writes in under)
         for stage in stages
         if stage.work.target.border and stage.writes not in kernel.inputs
     }
     kernel = replace(kernel, stages=(*borders.values(), *stages))
     return Call(kernel, {mine: theirs for theirs, mine in tensors.items()}, constants)
+
+
+def _border(stage: Stage, in_strips: bool) -> Stage:
+    """The zeros round what a stage writes: all before it begins, or each strip its own."""
+    frame = stage.work.target
+    work = Edges(frame) if in_strips else Border(frame)
+    return Stage(f"border_{stage.writes}", work, (), stage.writes)

@@ -21,6 +21,7 @@ from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
+from schedules.cpu.halo import Halo
 from schedules.cpu.moves import Nest, keep_in_registers
 from schedules.cpu.window import KERNEL, Tile, tiled
 from schedules.frame import Frame, Planes
@@ -33,13 +34,17 @@ NESTS = 2
 
 @dataclass(frozen=True)
 class FirstConvolution:
-    """A dense 3x3 convolution, padded by one, of images in planes."""
+    """A dense 3x3 convolution, padded by one, of images in planes.
+
+    With a `halo` every strip makes all the rows that windows over the result reach, of one image.
+    """
 
     source: Planes
     target: Frame
     stride: int
     lanes: int
     activation: str = "relu"
+    halo: Halo | None = None
 
     @property
     def dtype(self) -> str:
@@ -80,17 +85,20 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
     """Write the blocks of the stage: data [images, planes, height, width], weight, bias, out."""
     target, vectors, total = work.target, work.vectors, f"{name}_sum"
     data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
-    axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
+    made = target.rows if work.halo is None else work.halo.made
+    axes = {"r": made, "x": target.width, "v": vectors.count, "l": work.lanes}
     source, (kernel, padding) = work.source, work.window
     taps = {"p": source.planes, "kh": kernel, "kw": kernel}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce=taps) as (r, x, v, lane, p, kh, kw):
-        row = r % target.height * work.stride + kh - padding
+        y = r % target.height if work.halo is None else work.halo.row(r)
+        row = y * work.stride + kh - padding
         column = x * work.stride + kw - padding
         inside = T.And(
             T.And(row >= 0, row < source.height), T.And(column >= 0, column < source.width)
         )
-        pixel = T.cast(data[r // target.height, p, row, column], work.dtype)
+        image = r // target.height if work.halo is None else 0
+        pixel = T.cast(data[image, p, row, column], work.dtype)
         value = T.if_then_else(inside, pixel, zero(work.dtype))
         with T.init():
             T.buffer_store(sums, bias[vectors.start(v) + lane], [r, x, v, lane])
@@ -99,8 +107,11 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
         )
     with block(name, axes) as (r, x, v, lane):
         channel = vectors.start(v) + lane
-        value = activate(sums[r, x, v, lane], work.activation, work.dtype)
-        store(out, value, target.at(r, x, channel))
+        value, y = activate(sums[r, x, v, lane], work.activation, work.dtype), r
+        if work.halo is not None:
+            y = work.halo.row(r)
+            value = T.Select(T.And(y >= 0, y < target.height), value, zero(work.dtype))
+        store(out, value, target.at(y, x, channel))
 
 
 def weight_shapes(work: FirstConvolution) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,7 @@ one. A stage may read of an earlier stage's result nothing that lies outside its
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -22,6 +22,7 @@ from tvm.tirx import PrimFunc
 from schedules.cpu.border import Border
 from schedules.cpu.moves import Nest, begin_apart
 from schedules.cpu.operators import Work, operator
+from schedules.cpu.overlap import overlapping, strip_tile, windows
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.strips import function, in_sequence, in_strips, nests_of
@@ -118,10 +119,24 @@ class Kernel:
         """Multiply-adds."""
         return sum(stage.work.macs for stage in self.stages)
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether a window reads what the kernel makes, so that strips make some rows twice."""
+        return bool(windows(self.stages, self.scratch))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the result, which strips divide."""
+        return int(self.stages[-1].work.target.rows)
+
 
 def program(kernel: Kernel) -> PrimFunc:
     """The unscheduled function: activations, then constants in stage order, then outputs."""
-    return _in_place(_program(kernel), kernel)
+    return _in_place(_program(_in_strips_of(kernel, kernel.rows)), kernel)
+
+
+def _in_strips_of(kernel: Kernel, rows: int) -> Kernel:
+    return replace(kernel, stages=overlapping(kernel.stages, kernel.scratch, rows))
 
 
 def _program(kernel: Kernel) -> PrimFunc:
@@ -169,18 +184,21 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
     """The function with every stage nested by its tile.
 
     Merged, all stages of a strip run before the next strip; otherwise one stage after the other,
-    each with as many parallel tasks as it has strips and vector blocks.
+    each with as many parallel tasks as it has strips and vector blocks. Where strips overlap they
+    have to be merged, and to divide the rows.
     """
+    if kernel.overlaps:
+        kernel = _in_strips_of(kernel, tiles[-1].strip_rows)
     whole = _program(kernel)
     borders: list[PrimFunc] = []
     strips: list[PrimFunc] = []
     alone = not merged or sum(not isinstance(s.work, Border) for s in kernel.stages) == 1
     for part, stage, tile in zip(_parts(whole, kernel), kernel.stages, tiles, strict=True):
-        if isinstance(stage.work, Border):
+        if type(stage.work) is Border:
             borders.append(part)
             continue
         sch = s_tir.Schedule(part)
-        schedule_stage(sch, stage, tile, alone)
+        schedule_stage(sch, stage, strip_tile(stage, tile), alone)
         strips.append(sch.mod["main"])
     joined = in_sequence if alone else in_strips
     return _in_place(joined(whole, borders, strips), kernel)

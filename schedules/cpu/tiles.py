@@ -11,6 +11,7 @@ from typing import Any
 
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
+from schedules.cpu.overlap import overlapping
 from schedules.machine import Machine
 
 # Strips that leave a core idle for more than this share of the time are not dealt out evenly.
@@ -44,26 +45,36 @@ def with_strips(tile: Any, strip_rows: int) -> Any:
 
 def strips(kernel: Kernel, machine: Machine) -> tuple[int, bool]:
     """Rows a strip, and whether the stages are merged."""
-    rows = _rows(kernel)
-    best = min(
-        range(1, min(rows, TALLEST_STRIP) + 1), key=lambda height: _cost(kernel, machine, height)
-    )
-    if machine.cores == 1 or _idle(rows, best, machine.cores) <= IDLE:
+    rows = kernel.rows
+    best = min(_heights(kernel), key=lambda height: _cost(kernel, machine, height))
+    if kernel.overlaps or machine.cores == 1 or _idle(rows, best, machine.cores) <= IDLE:
         return best, True
     return rows, False
 
 
 def strip_choices(kernel: Kernel, machine: Machine) -> list[tuple[int, bool]]:
     """What is worth measuring: even divisions of the rows, merged, and the stages apart."""
-    rows = _rows(kernel)
+    rows = kernel.rows
     heights = [height for height in range(1, rows + 1) if rows % height == 0]
     choices = [(height, True) for height in heights if rows // height >= machine.cores]
-    apart = [(height, False) for height in heights[-2:]]
+    apart = [] if kernel.overlaps else [(height, False) for height in heights[-2:]]
+    if kernel.overlaps:
+        # The lowest strips make most rows twice.
+        choices = choices[::-1]
     return list(dict.fromkeys([strips(kernel, machine), *choices[:6], *apart]))
 
 
-def _rows(kernel: Kernel) -> int:
-    return int(kernel.stages[-1].work.target.rows)
+def fits(kernel: Kernel, strip_rows: int, merged: bool) -> bool:
+    """Whether a kernel can be cut so."""
+    if not 1 <= strip_rows <= kernel.rows:
+        return False
+    return not kernel.overlaps or (merged and kernel.rows % strip_rows == 0)
+
+
+def _heights(kernel: Kernel) -> list[int]:
+    """The strips worth thinking of; always one that fits."""
+    tallest = min(kernel.rows, TALLEST_STRIP)
+    return [height for height in range(1, tallest + 1) if fits(kernel, height, merged=True)]
 
 
 def _idle(rows: int, height: int, cores: int) -> float:
@@ -78,7 +89,7 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     A strip reads all weights anew, from the second-level cache at best, and its rows of scratch
     have to stay there; a core that waits for the others loses its share.
     """
-    rows = _rows(kernel)
+    rows = kernel.rows
     compute = max(kernel.macs, 1) / machine.fma_lanes / rows * height
     weights = sum(sum(stage.constant_bytes.values()) for stage in kernel.stages)
     working = sum(frame.bytes for frame in kernel.frames.values()) / rows * height
@@ -87,4 +98,13 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     spill = 0.1 if working > machine.l2_bytes / 2 else 0.0
     small = SHORTEST_STRIP / (SHORTEST_STRIP + compute)
     idle = _idle(rows, height, machine.cores)
-    return (1 + 0.2 * reload + spill + 0.05 * small) / (1 - idle)
+    return (1 + 0.2 * reload + spill + 0.05 * small + _twice(kernel, height)) / (1 - idle)
+
+
+def _twice(kernel: Kernel, height: int) -> float:
+    """The share of the multiply-adds that strips of that height make once more than needed."""
+    more = 0.0
+    for stage in overlapping(kernel.stages, kernel.scratch, height):
+        own = getattr(stage.work, "halo", None)
+        more += 0 if own is None else stage.work.macs * (own.rows / own.step - 1)
+    return more / max(kernel.macs, 1)

@@ -127,7 +127,7 @@ def test_shuffle_is_an_index_and_nothing_else(groups: int) -> None:
     assert {work.shuffle for work in shuffled} == {groups}
     kinds = {type(work).__name__ for work in works}
     convolutions = {"FirstConvolution", "Pointwise", "PointwiseDeep", "Depthwise"}
-    assert kinds <= {*convolutions, "Pool", "Mean", "Border"}
+    assert kinds <= {*convolutions, "Pool", "Mean", "Border", "Edges"}
 
 
 def test_dump_writes_the_module_after_each_phase(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""Strips that make the rows under their windows compute what whole frames do."""
+
+import numpy as np
+import pytest
+
+from schedules.cpu.border import Border
+from schedules.cpu.depthwise import Depthwise
+from schedules.cpu.edges import Edges
+from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.kernel import Kernel, Stage, program, scheduled
+from schedules.cpu.operators import Work, operator
+from schedules.cpu.pool import Pool
+from schedules.cpu.tiles import fits, hand_tile, strip_choices
+from schedules.frame import Frame, Planes
+from schedules.machine import Machine
+from tests.schedules.running import MACHINES, Array, arguments_of, assert_same, run
+
+# Height, width and channels of the image's convolution, stride of the window, pool or depthwise.
+LAYERS = [
+    (24, 20, 24, 2, "pool"),
+    (16, 11, 32, 1, "depthwise"),
+    (13, 7, 17, 2, "depthwise"),
+    (9, 3, 1, 1, "pool"),
+]
+
+
+def works(layer: tuple[int, int, int, int, str], machine: Machine) -> tuple[Work, Work]:
+    height, width, channels, stride, kind = layer
+    image = Planes(1, 3, 2 * height - 1, 2 * width)
+    between = Frame(1, height, width, channels, 1)
+    size = ((height - 1) // stride + 1, (width - 1) // stride + 1)
+    lanes, result = machine.lanes_for(channels), Frame(1, *size, channels)
+    window: Work = Depthwise(between, result, stride, lanes, "relu")
+    if kind == "pool":
+        window = Pool(between, result, "max", stride, lanes)
+    return FirstConvolution(image, between, 2, lanes), window
+
+
+def joined(first: Work, window: Work) -> Kernel:
+    edges = Stage("edges", Edges(first.target), (), "between")
+    made = Stage("first", first, (("data", "image"),), "between")
+    last = Stage("last", window, (("data", "between"),), "out")
+    return Kernel((edges, made, last), ("between",))
+
+
+def apart(first: Work, window: Work, arguments: dict[str, Array]) -> dict[str, Array]:
+    """The result of both as kernels of their own."""
+    border = Stage("border", Border(first.target), (), "between")
+    made = Stage("first", first, (("data", "image"),), "between")
+    last = Stage("last", window, (("data", "between"),), "out")
+    one, two = Kernel((border, made)), Kernel((last,))
+    mine = {name: array for name, array in arguments.items() if not name.startswith("last")}
+    between = run(program(one), one, mine)
+    theirs = {name: array for name, array in arguments.items() if name.startswith("last")}
+    return run(program(two), two, between | theirs)
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_every_strip_height_computes_the_same(
+    layer: tuple[int, int, int, int, str], machine: Machine
+) -> None:
+    first, window = works(layer, machine)
+    kernel = joined(first, window)
+    assert kernel.overlaps
+    arguments = arguments_of(kernel)
+    expected = apart(first, window, arguments)
+    assert not np.isnan(expected["out"]).any()
+    assert_same(run(program(kernel), kernel, arguments), expected)
+    rows = kernel.rows
+    for height in [height for height in (1, 2, 3, 4, rows) if rows % height == 0]:
+        tiles = [operator(s.work).hand_tile(s.work, machine, height) for s in kernel.stages]
+        assert_same(run(scheduled(kernel, tiles, merged=True), kernel, arguments), expected)
+
+
+def test_strips_that_overlap_are_merged_and_divide_the_rows() -> None:
+    for machine in MACHINES:
+        kernel = joined(*works(LAYERS[0], machine))
+        hand = hand_tile(kernel, machine)
+        for rows, merged in [(hand.strip_rows, hand.merged), *strip_choices(kernel, machine)]:
+            assert merged
+            assert kernel.rows % rows == 0
+            assert fits(kernel, rows, merged)
+        assert not fits(kernel, kernel.rows, merged=False)
+        assert not fits(kernel, 5, merged=True)
