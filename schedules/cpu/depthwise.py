@@ -13,6 +13,7 @@ a row of a tile loads (columns - 1) * stride + 3 vectors for 3 * columns multipl
 """
 
 from dataclasses import dataclass
+from math import ceil, gcd
 
 import numpy as np
 from tvm.script.ir_builder import tirx as T
@@ -37,6 +38,15 @@ __all__ = [
 ]
 
 NESTS = 2
+
+FLOAT_BYTES = 4
+# Bytes of a cache line, and of what one way of a first-level cache holds.
+LINE = 64
+PAGE = 4096
+# How much longer a load takes whose line another pixel has pushed out.
+CROWDED = 4
+# The share of what could hide behind multiply-adds that does not.
+EXPOSED = 1 / 6
 
 
 @dataclass(frozen=True)
@@ -118,21 +128,40 @@ def tiles_that_fit(work: Depthwise, machine: Machine) -> list[tuple[int, int]]:
 
 
 def hand_tile(work: Depthwise, machine: Machine, strip_rows: int) -> Tile:
-    """The tile that a count of cycles finds fastest."""
-    columns, vectors = min(
-        tiles_that_fit(work, machine), key=lambda tile: _cycles(work, machine, *tile)
-    )
-    return Tile(strip_rows, columns, vectors)
+    """The tile that a count of cycles finds fastest, of those whose sums take half the registers.
+
+    Nine taps of more sums than that, all unrolled, do not stay in registers.
+    """
+    fitting = tiles_that_fit(work, machine)
+    roomy = [tile for tile in fitting if tile[0] * tile[1] <= machine.registers // 2]
+    best = min(roomy or fitting, key=lambda tile: _cycles(work, machine, *tile))
+    return Tile(strip_rows, *best)
 
 
 def _cycles(work: Depthwise, machine: Machine, columns: int, vectors: int) -> float:
     """Cycles of one kernel row over one row of pixels."""
     fma, load = machine.fma_cycles(work.lanes), machine.load_cycles(work.lanes)
+    if _crowded(work, machine, columns):
+        load *= CROWDED
 
     def step(x: int) -> float:
         loads = vectors * ((x - 1) * work.stride + 2 * KERNEL) * load
+        multiply = KERNEL * x * vectors * fma
         # A sum grows by the taps of a row one after the other.
-        return max(KERNEL * x * vectors * fma, loads, KERNEL * machine.fma_latency) + 1 if x else 0
+        most = max(multiply, loads, KERNEL * machine.fma_latency)
+        return most + EXPOSED * min(multiply, loads) + 1 if x else 0
 
     full, rest = divmod(work.target.width, columns)
     return (full * step(columns) + step(rest)) * work.vectors.count / vectors
+
+
+def _crowded(work: Depthwise, machine: Machine, columns: int) -> bool:
+    """Whether the first-level cache cannot hold the pixels under a tile.
+
+    Pixels that are a power of two of lines apart share few of its sets; each has as many ways as
+    the cache has pages.
+    """
+    lines = ceil(work.source.channels * FLOAT_BYTES / LINE)
+    sets = PAGE // LINE // gcd(lines, PAGE // LINE)
+    pixels = KERNEL * ((columns - 1) * work.stride + KERNEL)
+    return pixels > sets * machine.l1_bytes // PAGE
