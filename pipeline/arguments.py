@@ -75,6 +75,12 @@ CudaCompiler = Annotated[
 Device = Annotated[
     str, typer.Option(metavar="D", help="Where to run: local, or rpc://HOST:PORT/KEY.")
 ]
+Cores = Annotated[
+    str, typer.Option("--cores", metavar="WHICH", help="Of a device: big, little or all.")
+]
+CoolDown = Annotated[
+    float, typer.Option("--cool-down", metavar="S", help="Rest of a device before each model.")
+]
 Size = Annotated[str, typer.Option(metavar="HxW", help="Height and width of the image.")]
 Batch = Annotated[int, typer.Option(metavar="N", help="Images in one inference.")]
 Weights = Annotated[

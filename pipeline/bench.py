@@ -81,12 +81,7 @@ def bench(
             made = prepared(recipe, folder / str(number), observer.prepare)
             subjects.append(subject_for(*made, recipe))
         for subject in subjects:
-            kernels = read_manifest(subject.bundle).kernels
-            observer.note(
-                f"{subject.model.name}: kernel calls by schedule: {coverage_text(kernels)}"
-            )
-            for line in exceptions(kernels):
-                observer.note(f"  {line}")
+            tell_coverage(subject, observer)
         contests: dict[int, list[Contest]] = {count: [] for count in threads}
         for count in threads:
             for subject in subjects:
@@ -103,14 +98,22 @@ def bench(
     )
 
 
+def tell_coverage(subject: Subject, observer: Observer) -> None:
+    """Tell where the tiles of a bundle are from."""
+    kernels = read_manifest(subject.bundle).kernels
+    observer.note(f"{subject.model.name}: kernel calls by schedule: {coverage_text(kernels)}")
+    for line in exceptions(kernels):
+        observer.note(f"  {line}")
+
+
 def check_recipe(recipe: Recipe, on_gpu: bool = False) -> None:
     """RequestError for what can be seen to be wrong before anything is compiled; `on_gpu` says
     whether code for a GPU is served too."""
     if on_gpu and is_gpu(recipe.target):
         _require_gpu(gpu_target(recipe.target).architectures)
     else:
-        require_architecture(target_named(recipe.target).architecture, recipe.target)
-    if _is_bundle(recipe):
+        require_architecture(recipe.resolved().architecture, recipe.target)
+    if is_bundle(recipe):
         manifest = read_bundle(Path(recipe.model)).manifest
         _check_machine(manifest, on_gpu)
         if recipe.strict:
@@ -129,13 +132,13 @@ def _check_machine(manifest: Manifest, on_gpu: bool) -> None:
         _require_gpu(gpu.architectures)
 
 
-def _is_bundle(recipe: Recipe) -> bool:
+def is_bundle(recipe: Recipe) -> bool:
     return recipe.model not in names() and Path(recipe.model).is_dir()
 
 
 def prepared(recipe: Recipe, folder: Path, progress: Progress) -> tuple[Bundle, Model]:
     """The bundle of a recipe, compiled to `folder` if it names a model, and its model."""
-    if _is_bundle(recipe):
+    if is_bundle(recipe):
         bundle = read_bundle(Path(recipe.model))
         progress(f"{bundle.manifest.model}: loading")
         return bundle, _model_of(bundle, recipe)
@@ -146,7 +149,8 @@ def prepared(recipe: Recipe, folder: Path, progress: Progress) -> tuple[Bundle, 
 def subject_for(bundle: Bundle, model: Model, recipe: Recipe) -> Subject:
     """A bundle as what is measured, on the CPU or on the GPU that it is for."""
     if bundle.manifest.target.gpu is None:
-        return subject_of(bundle, model, target_named(recipe.target), recipe.weights)
+        target = target_named(recipe.target, dtype=bundle.manifest.target.dtype)
+        return subject_of(bundle, model, target, recipe.weights)
     from pipeline.gpu.local import require_gpu
 
     gpu = require_gpu("bench")
@@ -175,6 +179,7 @@ def subject_of(bundle: Bundle, model: Model, target: Target, weights: Path | Non
         family=target.family,
         schedule_sources=manifest.schedule_sources,
         peak_activation_bytes=manifest.peak_activation_bytes,
+        dtype=manifest.target.dtype,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.check import Array, compare, require_agreement
+from pipeline.check import Agreement, Array, compare, require_agreement
 from pipeline.engines.registry import OURS, OURS_CUDA, PEAK, EngineKind, Reads
 from pipeline.errors import WorkFailedError
 from pipeline.measure import Failure, Participant, measure
@@ -59,7 +59,7 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
     A peer that cannot be had, fails, or is wrong becomes an Absence with the reason.
     """
     images, threads = subject.images(), conditions.threads
-    kernel = PeakKernel(subject.lanes, subject.accumulators, threads)
+    kernel = PeakKernel(subject.lanes, subject.accumulators, threads, dtype=subject.dtype)
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as folder:
         own = [_ours(subject)]
         if subject.gpu is None:
@@ -76,9 +76,7 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
     by_name = {measurement.engine: measurement for measurement in measured}
     _require_own(failures)
     ceiling = _ceiling(subject, kernel, by_name.pop(PEAK.name, None))
-    results, wrong = _results(
-        subject, list(by_name.values()), images, _Judging(ceiling, conditions)
-    )
+    results, wrong = judged(subject, list(by_name.values()), images, Judging(ceiling, conditions))
     absent = [
         Absence(
             model=subject.model.name,
@@ -147,37 +145,34 @@ def _require_own(failures: Sequence[Failure]) -> None:
 
 
 @dataclass(frozen=True)
-class _Judging:
+class Judging:
     """What samples are judged by."""
 
     ceiling: Ceiling
     conditions: Conditions
 
 
-def _results(
-    subject: Subject, measured: Sequence[Measurement], images: Sequence[Array], judging: _Judging
+def judged(
+    subject: Subject, measured: Sequence[Measurement], images: Sequence[Array], judging: Judging
 ) -> tuple[list[Result], list[Failure]]:
+    """Results, and the failures of engines that are wrong; WorkFailedError if ours is."""
     references = subject.reference(images)
     results, wrong = [], []
     for measurement in measured:
         agreement = compare(measurement.outputs, references)
         try:
-            require_agreement(agreement, measurement.engine, subject.dtype)
+            require_agreement(agreement, measurement.engine, _dtype(subject, measurement))
         except WorkFailedError as error:
             if measurement.engine == OURS.name:
                 raise
             wrong.append(Failure(measurement.engine, measurement.threads, str(error)))
             continue
-        figures = {
-            "max_relative_error": agreement.max_relative_error,
-            "top1_agreement": agreement.top1_agreement,
-        }
-        results.append(_result(subject, measurement, figures, judging))
+        results.append(_result(subject, measurement, agreement, judging))
     return results, wrong
 
 
 def _result(
-    subject: Subject, measurement: Measurement, figures: dict[str, float], judging: _Judging
+    subject: Subject, measurement: Measurement, agreement: Agreement, judging: Judging
 ) -> Result:
     milliseconds = _milliseconds(measurement)
     percentiles = latency(milliseconds)
@@ -194,7 +189,7 @@ def _result(
         threads=measurement.threads,
         batch=subject.model.batch,
         input_size=subject.model.input_size,
-        dtype=subject.dtype,
+        dtype=_dtype(subject, measurement),
         macs=subject.model.macs,
         parameters=subject.model.parameters,
         library_bytes=(subject.bundle / "model.so").stat().st_size if own else None,
@@ -213,10 +208,16 @@ def _result(
         else None,
         loadgen=_loadgen(measurement.loadgen),
         median_half_width=known if math.isfinite(known) else None,
+        max_relative_error=agreement.max_relative_error,
+        top1_agreement=agreement.top1_agreement,
         verdict=verdict,
         advice=advice,
-        **figures,
     )
+
+
+def _dtype(subject: Subject, measurement: Measurement) -> str:
+    """The arithmetic of an engine: the peers all compute in float32."""
+    return subject.dtype if measurement.engine == OURS.name else "float32"
 
 
 def _loadgen(found: dict[str, Any] | None) -> LoadGenNote | None:

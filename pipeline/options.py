@@ -28,16 +28,16 @@ def input_size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def thread_counts(text: str) -> tuple[int, ...]:
-    """Each number of threads once, from "1,2"; no more than there are cores."""
+def thread_counts(text: str, cores: int | None = None) -> tuple[int, ...]:
+    """Each number of threads once, from "1,2"; no more than there are cores, or than are here."""
     words = text.split(",")
     if not all(re.fullmatch(r"\d{1,5}", word.strip(), re.ASCII) for word in words):
         raise RequestError(f"threads {text!r} is not a list of numbers, as in 1,2")
-    cores = len(os.sched_getaffinity(0))
+    cores = cores or len(os.sched_getaffinity(0))
     counts = tuple(dict.fromkeys(int(word) for word in words))
     for count in counts:
         if not 1 <= count <= cores:
-            raise RequestError(f"{count} threads are out of range; this process has {cores} cores")
+            raise RequestError(f"{count} threads are out of range; there are {cores} cores")
     return counts
 
 
@@ -161,6 +161,19 @@ def require_single(count: int, trace: Path | None) -> None:
     """RequestError if several profiles would go to one trace."""
     if trace is not None and count > 1:
         raise RequestError("--trace is of one model with one number of threads; give just those")
+
+
+def cool_down(value: float) -> float:
+    """Seconds of rest."""
+    if not 0 <= value <= LONGEST_SECONDS:
+        raise RequestError(f"{value} seconds are out of range; use 0 to {LONGEST_SECONDS}")
+    return value
+
+
+def require_no_peers(text: str | None) -> None:
+    """RequestError if other engines are asked for on a device."""
+    if text not in (None, "none"):
+        raise RequestError("other engines run on this machine only; with --device, --peers none")
 
 
 def require_device(device: str) -> None:

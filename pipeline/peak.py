@@ -11,6 +11,7 @@ factors are variables of the loop, or the compiler would take the product out of
 additions.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,12 @@ class PeakKernel:
         return self.tasks * self.accumulators * self.lanes
 
 
-def build_peak(kernel: PeakKernel, target: object, path: Path) -> None:
+def build_peak(
+    kernel: PeakKernel, target: object, path: Path, link: Callable[..., None] | None = None
+) -> None:
     """Compile the loop for `target` (a tvm.target.Target) to a shared library at `path`."""
-    tvm.compile(peak_module(kernel), target=target).export_library(str(path))
+    built = tvm.compile(peak_module(kernel), target=target)
+    built.export_library(str(path), fcompile=link)
 
 
 def peak_arguments(kernel: PeakKernel) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -8,7 +8,7 @@ from pipeline.compare import Comparison
 from pipeline.engines.registry import OURS
 from pipeline.paper_tables import paper_tables
 from pipeline.profiling.records import Profile
-from pipeline.results import Absence, Result, ResultFile, Verdict
+from pipeline.results import Absence, Emulated, Result, ResultFile, Verdict
 from pipeline.rows import Rows, size_text
 from pipeline.study_tables import study_tables
 
@@ -52,6 +52,16 @@ MEMORY_HEADINGS = (
     "DRAM mJ",
     "estimate mJ",
 )
+EMULATED_HEADINGS = (
+    "model",
+    "input",
+    "threads",
+    "target",
+    "dtype",
+    "error",
+    "first answers as PyTorch",
+    "verdict",
+)
 MOVED = ("edge_bytes", "register_bytes", "dram_bytes")
 ACCURACY_HEADINGS = ("engine", "top-1", "95 % interval", "top-5", "95 % interval")
 LOADGEN_HEADINGS = (
@@ -79,14 +89,33 @@ HERO = "shufflenet"
 
 def bench_tables(file: ResultFile) -> list[Rows]:
     """What a benchmark shows; of a suite of the paper its tables too."""
-    tables = [latency_rows(file.results, file.absent), ratio_rows(file.results)]
+    tables = [latency_rows(file.results, file.absent), emulated_rows(file.emulated)]
+    tables.append(ratio_rows(file.results))
     if file.complexity:
-        tables[1:] = paper_tables(file.complexity, file.results)
+        tables[2:] = paper_tables(file.complexity, file.results)
     return [
         rows
         for rows in (*tables, *study_tables(file.results), loadgen_rows(file.results))
         if rows.cells
     ]
+
+
+def emulated_rows(emulated: Sequence[Emulated]) -> Rows:
+    """Networks that were compared on an emulated device: no row has a time."""
+    cells: list[tuple[str, ...]] = [
+        (
+            one.model,
+            size_text(one.input_size),
+            str(one.threads),
+            one.target,
+            one.dtype,
+            f"{one.max_relative_error:.0e}",
+            f"{one.top1_agreement:.0%} of {one.images * one.batch}",
+            "emulated",
+        )
+        for one in emulated
+    ]
+    return Rows("Emulated device: outputs compared, no times", EMULATED_HEADINGS, cells)
 
 
 def latency_rows(results: Sequence[Result], absent: Sequence[Absence] = ()) -> Rows:

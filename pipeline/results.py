@@ -75,6 +75,15 @@ class LoadNote(Record):
     frequency_mhz: float | None
 
 
+class DeviceState(Record):
+    """A device over RPC at one moment: its cores, the clock of each, its hottest part; None for
+    what it does not tell."""
+
+    cpu: str
+    frequencies_mhz: list[float] | None
+    temperature_c: float | None
+
+
 class LoadGenNote(Record):
     """What MLPerf's load generator found in its single-stream scenario.
 
@@ -92,7 +101,7 @@ class Result(Record):
 
     `rounds` says how many of `samples_ms` each round took. `cores_used` is CPU time over wall
     time while the samples were taken. `median_half_width` is half the 99 % confidence interval of
-    p50, as a share of it.
+    p50, as a share of it. `before` and `after` are the states of a device over RPC.
     """
 
     model: str
@@ -119,6 +128,8 @@ class Result(Record):
     settings: dict[str, str] = {}
     mode: Literal["standard", "quick", "record"] = "standard"
     load: LoadNote | None = None
+    before: DeviceState | None = None
+    after: DeviceState | None = None
     loadgen: LoadGenNote | None = None
     median_half_width: float | None = None
     verdict: Verdict
@@ -159,6 +170,24 @@ class Absence(Record):
     input_size: tuple[int, int] | None = None
 
 
+class Emulated(Record):
+    """A network on an emulated device: its outputs compared with PyTorch's, and no times, which
+    would say nothing of any device."""
+
+    model: str
+    target: str
+    device: str
+    threads: int
+    batch: int
+    input_size: tuple[int, int]
+    dtype: str
+    images: int
+    max_relative_error: float
+    top1_agreement: float
+    schedule_sources: Sources | None = None
+    settings: dict[str, str] = {}
+
+
 class Complexity(Record):
     """A network of 224x224 images: its multiply-adds and parameters as they are counted here."""
 
@@ -175,6 +204,7 @@ class ResultFile(Record):
     results: list[Result]
     absent: list[Absence] = []
     complexity: list[Complexity] = []
+    emulated: list[Emulated] = []
 
 
 def write_results(file: Record, path: Path) -> None:

@@ -8,9 +8,13 @@ from pipeline import options
 from pipeline.commands.config import Config
 from pipeline.commands.recipe import reaches_gpu, recipe_of
 from pipeline.commands.screen import output, progress
+from pipeline.devices.address import parse_device
+from pipeline.devices.cores import parse_cores
 from pipeline.engines.registry import ON_CPU, ON_GPU
 
 GPU_BATCHES = "1,8,32,128"
+# Of a device, whose number of cores is not known here.
+MOST_CORES = 64
 
 
 def bench(
@@ -19,6 +23,10 @@ def bench(
     target: a.TargetName = "host",
     threads: a.Threads = "1",
     device: a.Device = "local",
+    cores: a.Cores = "big",
+    cool_down: a.CoolDown = 0.0,
+    system: a.System = "linux",
+    dtype: a.Dtype = "float32",
     peers: a.Peers = None,
     peer_trials: a.PeerTrials = 640,
     json_file: a.JsonFile = None,
@@ -45,21 +53,28 @@ def bench(
     shufflenet-tvm bench shufflenet-0.5x-g3 --peers none --quick
     shufflenet-tvm bench shufflenet-1.0x-g3 --record --json record.json
     shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --target cuda --batch 1,128
+    shufflenet-tvm bench phone --device rpc://127.0.0.1:9190/phone --cool-down 30
     shufflenet-tvm bench --suite paper --json paper.json      # the tables of the ShuffleNet paper
     shufflenet-tvm bench --suite shuffle --peers onnxruntime  # what shuffling costs there
     """
     models, reached = options.subjects_or_suite(subjects, suite), reaches_gpu(target, "bench")
     recipes = [
         replace(
-            recipe_of(name, target, logs, (input_size, size, classes), weights, seed),
+            recipe_of(name, target, logs, shape, weights, seed, system, dtype=dtype),
             strict=strict,
         )
         for size in options.batch_sizes(batch or (GPU_BATCHES if reached else "1"))
         for name in models
+        for shape in [(input_size, size, classes)]
     ]
-    counts, path = options.thread_counts(threads), options.result_file(json_file)
+    remote = parse_device(device)
+    counts = options.thread_counts(threads, None if remote is None else MOST_CORES)
+    path = options.result_file(json_file)
     text_path = options.result_file(markdown)
-    options.require_device(device)
+    which, rest = parse_cores(cores), options.cool_down(cool_down)
+    if remote is not None:
+        options.require_no_peers(peers)
+        peers = "none"
     if loadgen:
         options.require_package("mlperf_loadgen", "loadgen")
     default_peers = ",".join(ON_GPU if reached else ON_CPU)
@@ -79,7 +94,12 @@ def bench(
         recipes, complexity = chosen.recipes(recipes[0]), chosen.complexity()
     conditions = conditions_of(names, limit, os.environ, mode, tries, loadgen)
     with bench_steps(progress, conditions, len(recipes) * len(counts)) as steps:
-        file = measure(recipes, counts, conditions, steps)
+        if remote is None:
+            file = measure(recipes, counts, conditions, steps)
+        else:
+            from pipeline.device_bench import Place, bench_device
+
+            file = bench_device(recipes, counts, Place(remote, which, rest), conditions, steps)
     file = file.model_copy(update={"complexity": complexity})
     if path is not None:
         write_results(file, path)

@@ -106,6 +106,16 @@ class EngineProcess:
         reply = self._ask("run", {"count": count, "settle": settle}, deadline)
         return Round(tuple(reply["seconds"]), reply["cpu"], reply["wall"])
 
+    def ceiling(self, count: int) -> tuple[float, ...]:
+        """Seconds of each of so many loops of multiply-adds, of an engine on a device."""
+        deadline = self.deadlines.infer * (1 + count / 10)
+        return tuple(self._ask("ceiling", {"count": count}, deadline)["seconds"])
+
+    def state(self) -> dict[str, Any]:
+        """What the device of an engine is, its clock and its temperature now."""
+        state: dict[str, Any] = self._ask("state", {}, self.deadlines.infer)["state"]
+        return state
+
     def loadgen(self, seconds: float, queries: int) -> dict[str, Any]:
         """What MLPerf's load generator finds in its single-stream scenario."""
         request = {"folder": self._folder.name, "seconds": seconds, "queries": queries}

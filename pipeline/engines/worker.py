@@ -4,6 +4,8 @@
     {"command": "output", "input": "x.npy", "output": "y.npy"}          -> {}
     {"command": "run", "settle": 2, "count": 30}  -> {"seconds": [...], "cpu": ..., "wall": ...}
     {"command": "loadgen", "folder": ..., "seconds": 10, "queries": 1024}  -> {"p90_ns": ...}
+    {"command": "ceiling", "count": 5}  -> {"seconds": [...]}      of an engine on a device
+    {"command": "state"}                -> {"state": {...}}        likewise
     {"command": "quit"}
 
 A failed command answers {"error": "..."}. Libraries print what they like: the pipe of the protocol
@@ -48,6 +50,17 @@ class Afar(Engine, Protocol):
 
     def measure(self, settle: int, count: int) -> list[float]:
         """Seconds of each of `count` inferences after `settle` untimed ones."""
+
+
+@runtime_checkable
+class OnDevice(Afar, Protocol):
+    """An engine on a device that is no part of this machine."""
+
+    def ceiling(self, count: int) -> list[float]:
+        """Seconds of each of so many loops of multiply-adds."""
+
+    def state(self) -> dict[str, Any]:
+        """What the device is, its clock and its temperature now."""
 
 
 def serve(make_engine: Callable[[], Engine]) -> None:
@@ -121,9 +134,21 @@ def _loadgen(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     return single_stream(engine.infer, folder, request["seconds"], request["queries"])
 
 
+def _ceiling(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+    assert isinstance(engine, OnDevice)
+    return {"seconds": engine.ceiling(request["count"])}
+
+
+def _state(engine: Engine, _: dict[str, Any]) -> dict[str, Any]:
+    assert isinstance(engine, OnDevice)
+    return {"state": engine.state()}
+
+
 COMMANDS: dict[str, Callable[[Engine, dict[str, Any]], dict[str, Any]]] = {
     "load": _load,
     "output": _output,
     "run": _run,
     "loadgen": _loadgen,
+    "ceiling": _ceiling,
+    "state": _state,
 }
