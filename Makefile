@@ -7,7 +7,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: bench test test-faults test-gpu lint quiet clean
+.PHONY: bench test test-devices test-faults test-gpu lint quiet clean
 
 bench: .venv/installed
 	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2 --peers onnxruntime
@@ -21,6 +21,10 @@ test: .venv/installed
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto $(filter-out $(PROCESSES) $(ALONE) tests/faults tests/gpu,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto --dist loadfile $(PROCESSES)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ALONE)
+
+# Whole networks in both arithmetics on the emulated ARM device; it takes hours.
+test-devices: .venv/installed
+	$(BIN)/python -m pytest -s --require-device --whole tests/arm
 
 # The long form of what `test` has of tuning: many deaths, many damaged files.
 test-faults: .venv/installed

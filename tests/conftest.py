@@ -11,5 +11,5 @@ def pytest_addoption(parser):
         "--require-device", action="store_true", help="fail where no emulated device can be had"
     )
     parser.addoption(
-        "--whole", action="store_true", help="whole networks on the emulated device, an hour"
+        "--whole", action="store_true", help="whole networks on the emulated device, for hours"
     )

@@ -31,7 +31,7 @@ BAD_BENCHES = {
     "peer": (["--peers", "tensorflow"], ("unknown peer", "onnxruntime")),
     "seconds": (["--seconds", "0"], ("0.0 seconds",)),
     "other architecture": (["--target", "armv7a"], ("armv7a", "--target host")),
-    "device": (["--device", "rpc://phone"], ("unknown device", "local")),
+    "device": (["--device", "rpc://phone"], ("unknown device", "rpc://HOST:PORT/KEY")),
     "folder of results": (["--json", "no/such/r.json"], ("no folder",)),
 }
 BAD_SUITES = {
