@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.errors import RequestError
+from pipeline.gpu.compilers import find_nvcc, has_nvrtc
 from pipeline.linker import PROGRAMS, REMEDY, find_linker
 
 # As in pyproject.toml: of this pair, other versions crash when they save what was tuned.
@@ -45,7 +46,7 @@ def examine(logs: Path) -> list[Finding]:
     findings += [_linker(), _cores()]
     if find_spec("tvm") is not None:
         findings += _target_and_records(logs)
-    return [*findings, _emulator(), _opencl()]
+    return [*findings, _emulator(), _opencl(), _cuda_compiler()]
 
 
 def _python() -> Finding:
@@ -105,6 +106,12 @@ def _emulator() -> Finding:
     found = shutil.which(EMULATOR)
     remedy = "" if found else "to check ARM code here: apt-get install qemu-user-static"
     return Finding("QEMU", found or "missing", remedy, optional=True)
+
+
+def _cuda_compiler() -> Finding:
+    found = find_nvcc() or ("NVRTC" if has_nvrtc() else None)
+    remedy = "" if found else "to compile for GPUs: pip install 'shufflenet-tvm[cuda]'"
+    return Finding("CUDA compiler", found or "missing", remedy, optional=True)
 
 
 def _opencl() -> Finding:
