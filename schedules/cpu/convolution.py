@@ -19,7 +19,6 @@ image every weight serves one multiply-add only, and what counts is that they ar
 """
 
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.cpu.product_cycles import Product
 from schedules.frame import Frame
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, store
@@ -173,13 +173,6 @@ def hand_tile(work: Convolution, machine: Machine, strip_rows: int) -> Tile:
 
 
 def _cycles(work: Convolution, machine: Machine, columns: int, vectors: int) -> float:
-    """Cycles of one row of one group, one step of the reduction."""
-
-    def step(x: int) -> float:
-        multiply = x * vectors * machine.fma_cycles(work.lanes)
-        load = x * machine.load_cycles(1) + vectors * machine.load_cycles(work.lanes)
-        # A load that hides behind a multiply-add still takes an issue slot, as does the loop.
-        return max(multiply, load, machine.fma_latency) + load / 4 + 1 if x else 0.0
-
-    full, rest = divmod(work.target.width, columns)
-    return ceil(work.vectors.count / vectors) * (full * step(columns) + step(rest))
+    """Cycles of a pixel of one group."""
+    product = Product(machine, work.lanes, vectors, work.taps * work.inputs)
+    return work.vectors.count / vectors * product.pixel_cycles(columns, work.target.width)

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
+from schedules.cpu.border import Border
+from schedules.cpu.convolution import Convolution
+from schedules.cpu.convolution_strips import hand_strip_rows
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
 from schedules.cpu.overlap import overlapping
@@ -45,6 +48,9 @@ def with_strips(tile: Any, strip_rows: int) -> Any:
 
 def strips(kernel: Kernel, machine: Machine) -> tuple[int, bool]:
     """Rows a strip, and whether the stages are merged."""
+    works = [stage.work for stage in kernel.stages if not isinstance(stage.work, Border)]
+    if isinstance(works[0], Convolution):
+        return hand_strip_rows(works[0], machine), True
     rows = kernel.rows
     best = min(_heights(kernel), key=lambda height: _cost(kernel, machine, height))
     if kernel.overlaps or machine.cores == 1 or _idle(rows, best, machine.cores) <= IDLE:
