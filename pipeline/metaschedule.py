@@ -6,7 +6,6 @@ A tuning that was interrupted goes on with the trials that are left.
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -22,8 +21,8 @@ TUNER = "pipeline.engines.metaschedule"
 RECORDS = "database_tuning_record.json"
 # The time that is recorded of a candidate that failed.
 FAILED_SECONDS = 1e9
-# Looking more often would take time from the candidates.
-LOOK_SECONDS = 5.0
+# How often the progress is looked at: it takes some of the time of a candidate.
+LOOK_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -76,16 +75,24 @@ def _tune(source: dict[str, Any], trials: int, progress: Callable[[str], None]) 
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
         try:
-            while process.poll() is None:
+            while not _ended(process):
                 count = _read(folder).trials
                 progress(f"tuning with MetaSchedule, once: {count} of {done + trials} trials")
-                time.sleep(LOOK_SECONDS)
         finally:
             process.terminate()
             process.wait()
     if process.returncode:
         words = (folder / "output").read_text(errors="replace").strip().splitlines() or ["no word"]
         raise PeerError(f"MetaSchedule failed: {words[-1]}; all it said is in {folder / 'output'}")
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process has ended, or ends soon."""
+    try:
+        process.wait(LOOK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _read(folder: Path) -> Tuned:

@@ -115,9 +115,11 @@ def take(study: Study, pairs: int, seconds: float, steps: Steps) -> bool:
 
 def verdict(study: Study, pairs: int) -> int:
     """Print the counts; the exit status."""
-    seen = study.all("pair")[:pairs]
+    seen, medians = study.all("pair")[:pairs], [one["median"] for one in study.all("run")]
+    if not medians:
+        print("nothing was measured yet")
+        return UNDONE
     same, slower = (sum(one[name] for one in seen) for name in ("same", "slower"))
-    medians = [one["median"] for one in study.all("run")]
     spread = max(medians) / min(medians) - 1
     print(f"against itself: no difference in {same} of {len(seen)}")
     print(f"planted {SHARE:.0%} slow-down: found in {slower} of {len(seen)}")

@@ -36,7 +36,7 @@ def tuner(monkeypatch):
             file.writelines(f"{line(tuner.seconds)}\n" for _ in range(trials))
         (folder / "seconds").write_text("12.5")
         return SimpleNamespace(
-            poll=lambda: 0, wait=lambda: 0, terminate=lambda: None, returncode=tuner.status
+            wait=lambda seconds=None: 0, terminate=lambda: None, returncode=tuner.status
         )
 
     tuner = SimpleNamespace(asked=asked, seconds=1e-3, status=0)
