@@ -5,9 +5,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from pipeline.ablation.records import Ablation, Without
+from pipeline.ablation.steps import STEPS
 from pipeline.models import names
+from pipeline.models.studies import GROUPED_FIRST, UNSHUFFLED
 from pipeline.page.evidence import Evidence
 from pipeline.profiling.records import Call, EnergyNote, Profile
+from pipeline.results import Complexity
 from tests.measure.records import MACS, result, result_file
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -40,9 +44,37 @@ def profile(model, calls=17):
     )  # fmt: skip
 
 
+def ablation(model="shufflenet-1.0x-g3"):
+    """Each step as it might count."""
+    slower = {"fold": 1.2, "shuffle": 1.05, "regions": 1.3, "schedules": 40.0}
+    rows = [
+        Without(
+            step=step.name,
+            what=step.what,
+            without=step.without,
+            regions=30,
+            result=result(model, step.name, p50=2.0 * slower[step.name]),
+        )
+        for step in STEPS
+        if step.name in slower
+    ]
+    absent = {"tiles tuned": "no kernel has a tuning record here"}
+    return Ablation(whole=result(model), regions=20, rows=rows, absent=absent)
+
+
+def of_the_paper():
+    """The networks that the paper timed, at its larger sizes, and ShuffleNet without a shuffle."""
+    for size, factor in (((480, 640), 6.1), ((720, 1280), 18.4)):
+        for model, p50 in (("shufflenet-1.0x-g3", 2.0), ("mobilenet-1.0", 8.0)):
+            yield result(model, p50=p50 * factor, input_size=size)
+    for suffix in (UNSHUFFLED, GROUPED_FIRST):
+        usual = result(p50=1.98)
+        yield usual.model_copy(update={"model": usual.model + suffix})
+
+
 @pytest.fixture(scope="session")
 def evidence():
-    """Every model of the zoo on five engines with 1 and 2 threads."""
+    """Every model of the zoo on five engines with 1 and 2 threads, profiles and an ablation."""
     results = [
         result(
             "mobilenet-1.0", engine, p50=(2.0 + number) * (1 + place) / threads,
@@ -53,7 +85,13 @@ def evidence():
         for threads in (1, 2)
     ]  # fmt: skip
     profiles = (profile("shufflenet-1.0x-g3"), profile("mobilenet-1.0"))
-    return Evidence((result_file(*results).environment,), tuple(results), (), profiles)
+    results += of_the_paper()
+    counted = (
+        Complexity(model="shufflenet-1.0x-g3", macs=137_460_672, parameters=1_865_728),
+        Complexity(model="mobilenet-1.0", macs=568_740_352, parameters=4_231_976),
+    )
+    environments = (result_file(*results).environment,)
+    return Evidence(environments, tuple(results), (), profiles, (ablation(),), counted)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def test_it_opens_quickly_says_nothing_and_asks_for_nothing(opened):
 def test_every_figure_is_drawn_and_nothing_sticks_out(opened, settings):
     with opened(**settings) as tab:
         charts = tab.locator(".chart")
-        assert charts.count() == 5
+        assert charts.count() == 6
         for number in range(charts.count()):
             drawn = charts.nth(number).locator("svg")
             width = drawn.bounding_box()["width"]
