@@ -28,7 +28,7 @@ test-devices: .venv/installed
 
 # The long form of what `test` has of tuning: many deaths, many damaged files.
 test-faults: .venv/installed
-	DAMAGED_FILES=1000 $(BIN)/python -m pytest -s tests/faults tests/tuning
+	DAMAGED_FILES=1000 $(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto --dist loadfile --durations 5 tests/faults tests/tuning
 
 # Beside an NVIDIA GPU: every test that needs one, and both networks next to whatever other engines
 # are installed. Reports go to gpu-tests.xml and gpu-results.json.

@@ -14,6 +14,7 @@ from pipeline.tune.history import History, without_stale
 from pipeline.tune.journal import Journal, TaskEntry
 from pipeline.tune.kernel_search import KernelSearch
 from pipeline.tune.kernel_space import KernelSpace
+from pipeline.tune.lessons import Lesson, all_lessons, nearest_lessons, outlook
 from pipeline.tune.run_task import TaskRun, key_of
 from pipeline.tune.search import Proposal, Search
 from pipeline.tune.similar import similar_tiles
@@ -25,20 +26,26 @@ from pipeline.tune.subject import Tiles, subject_of
 
 def opened(  # noqa: PLR0913 - each is part of a run
     tasks: Sequence[Task], target: Target, records: Records, bench: Bench, journal: Journal,
-    logs: Path, seed: int, best: Mapping[str, Tiles],
-) -> list[TaskRun]:  # fmt: skip
-    """The tasks of a phase with their searches; new ones are written down.
+    history: History, logs: Path, seed: int, best: Mapping[str, Tiles],
+) -> tuple[list[TaskRun], list[Lesson]]:  # fmt: skip
+    """The tasks of a phase with their searches, and what other tasks taught; new ones are noted.
 
-    What a search begins with is decided once, so that a later run goes on in the same order; only
-    tiles that were imported since are added. Kernels begin with the `best` tiles of their stages.
+    What a search begins with is decided once, or follows from other tasks alone, so that a later
+    run goes on in the same order; only tiles that were imported since are added. Kernels begin with
+    the `best` tiles of their stages.
     """
     known = {entry.task: entry for entry in journal.tasks()}
     imported, others = journal.imported(), _all_records(logs)
+    subjects = [subject_of(task, target.machine, best) for task in tasks]
+    keys = [key_of(task, subject) for task, subject in zip(tasks, subjects, strict=True)]
+    lessons = all_lessons(journal, history, set(keys))
+    own = {canonical(task.workload) for task in tasks}
+    elsewhere = [record for key, record in records.by_key.items() if key not in own]
     runs, entries = [], []
-    for task in tasks:
-        subject = subject_of(task, target.machine, best)
-        key, space = key_of(task, subject), space_of(subject, target.machine)
-        seeds = known[key].seeds if key in known else _seeds(task, space, records, others)
+    for task, subject, key in zip(tasks, subjects, keys, strict=True):
+        space = space_of(subject, target.machine)
+        taught = nearest_lessons(task.workload, lessons) if task.kind == "stage" else []
+        seeds = known[key].seeds if key in known else _seeds(task, space, records, others, taught)
         for tile in imported.get(canonical(task.workload), []):
             if all(tile != other for other, _ in seeds):
                 seeds = [*seeds, (tile, "record")]
@@ -46,9 +53,15 @@ def opened(  # noqa: PLR0913 - each is part of a run
         cores = target.machine.cores
         # A stage is for one thread; a kernel is for one and for all, as one library serves both.
         threads = (cores, 1) if task.kind == "kernel" and cores > 1 else (1,)
-        runs.append(TaskRun(task, subject, _search(space, seeds, seed), bench, threads, seed))
+        search: Search
+        if isinstance(space, KernelSpace):
+            search = KernelSearch(space, seeds)
+        else:
+            hope = outlook(task, space, taught, elsewhere, seed)
+            search = StageSearch(space, seeds, seed, hope)
+        runs.append(TaskRun(task, subject, search, bench, threads, seed))
     journal.add_tasks([entry for entry in entries if known.get(entry.task) != entry])
-    return runs
+    return runs, lessons
 
 
 def restore(runs: Sequence[TaskRun], history: History, journal: Journal) -> int:
@@ -77,22 +90,20 @@ def pending(runs: Sequence[TaskRun], history: History) -> list[Candidate]:
     ]
 
 
-def _search(space: StageSpace | KernelSpace, seeds: Sequence[Proposal], seed: int) -> Search:
-    if isinstance(space, KernelSpace):
-        return KernelSearch(space, seeds)
-    return StageSearch(space, seeds, seed)
-
-
 def _seeds(
-    task: Task, space: StageSpace | KernelSpace, records: Records, others: Sequence[Record]
-) -> list[Proposal]:
-    """The tile that is recorded for the workload, and those of operators like it."""
+    task: Task, space: StageSpace | KernelSpace, records: Records, others: Sequence[Record],
+    taught: Sequence[Lesson],
+) -> list[Proposal]:  # fmt: skip
+    """The tile that is recorded for the workload, and those of operators like it.
+
+    Where trials of such operators are known, the cost model knows better what to take from them.
+    """
     recorded = records.by_key.get(canonical(task.workload))
     own: list[Proposal] = [(recorded.tile, "record")] if recorded else []
-    if isinstance(space, KernelSpace):
+    if isinstance(space, KernelSpace) or taught:
         return own
     alike = similar_tiles(task.workload, space, others)
-    return [*own, *((tile, "similar") for tile in alike)]
+    return [*own, *((tile, "similar") for tile, _ in alike)]
 
 
 def _all_records(logs: Path) -> list[Record]:

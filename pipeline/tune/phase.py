@@ -19,6 +19,7 @@ from math import inf
 
 from pipeline.tune.bench import Bench
 from pipeline.tune.entries import Candidate, Trial, fastest_first
+from pipeline.tune.lessons import Lesson, nearest_lessons
 from pipeline.tune.ranking import Ranking
 from pipeline.tune.run_task import TaskRun
 from pipeline.tune.search import BATCH, Proposal
@@ -35,7 +36,7 @@ class Phase:
     """Tasks that are tuned together.
 
     `limit` is the number of candidates for all of them. `propose` writes a round down, `record` a
-    result. `over` tells whether time is up.
+    result. `over` tells whether time is up. `lessons` are what other tasks taught.
     """
 
     runs: Sequence[TaskRun]
@@ -47,6 +48,7 @@ class Phase:
     record: Callable[[TaskRun, Trial], None]
     over: Callable[[], bool]
     seed: int
+    lessons: Sequence[Lesson] = ()
     searching: float = 0.0
     _going: dict[Future[Trial], TaskRun] = field(default_factory=dict)
     _open: Counter[int] = field(default_factory=Counter)
@@ -107,21 +109,35 @@ class Phase:
             self.executor.submit(take, self.bench, together)
 
     def _round(self, seen: int) -> Round:
-        """What to measure next, by what rounds before `seen` have told: of one task, or new ones.
-
-        Nothing is known of new tasks that has to be waited for, so some share a round.
-        """
-        left = int(min(self.limit - sum(len(run.search.proposed) for run in self.runs), BATCH))
+        """What to measure next, of one task or new ones, by what rounds before `seen` told."""
+        left = self.limit - sum(len(run.search.proposed) for run in self.runs)
+        fresh = [run for run in self.runs if not run.search.proposed]
         if left <= 0:
             return []
-        fresh = [run for run in self.runs if not run.search.proposed]
         if fresh:
-            return [(run, one) for run in fresh[:left] for one in run.search.batch(1, [], None)]
+            return self._firsts(fresh, left)
         run = None if self.over() else self._next(seen)
         if run is None:
             return []
         ranking = self._ranking(run, seen) if run.search.learns else None
-        return [(run, one) for one in run.search.batch(left, run.search.before(seen), ranking)]
+        count = int(min(left, BATCH))
+        return [(run, one) for one in run.search.batch(count, run.search.before(seen), ranking)]
+
+    def _firsts(self, fresh: list[TaskRun], left: float) -> Round:
+        """The first candidates of some new tasks, of those that may gain most before others.
+
+        Nothing has to be waited for, so they share a round. What is left is enough for the hand
+        tile of each.
+        """
+        spare = 0 if self.over() else left - len(fresh)
+        round_: Round = []
+        for run in sorted(fresh, key=lambda run: -run.search.saving):
+            firsts = run.search.batch(int(min(1 + spare, BATCH)), [], None)
+            if len(round_) + len(firsts) > BATCH:
+                break
+            spare -= len(firsts) - 1
+            round_ += [(run, one) for one in firsts]
+        return round_
 
     def _next(self, seen: int) -> TaskRun | None:
         """The task that the next round is for."""
@@ -140,7 +156,8 @@ class Phase:
         """What is known of the operator so far; None if that is too little."""
         operator = run.task.workload["operator"]
         alike = [one for one in self.runs if one.task.workload["operator"] == operator]
-        known = [(one.task.workload, one.search.before(seen)) for one in alike]
+        known: list[Lesson] = [(one.task.workload, one.search.before(seen)) for one in alike]
+        known += nearest_lessons(run.task.workload, self.lessons)
         if sum(len(trials) for _, trials in known) < BATCH:
             return None
         return Ranking(known, run.task.workload, self.seed)

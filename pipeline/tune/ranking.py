@@ -48,10 +48,14 @@ class Ranking:
 
     def best(self, tiles: Sequence[TileFields], count: int) -> list[TileFields]:
         """So many of the tiles, the fastest first."""
-        table = self._table([describe(self.workload, tile) for tile in tiles])
-        scores = self._model.predict(xgboost.DMatrix(table))
-        order = sorted(range(len(tiles)), key=lambda index: (-float(scores[index]), index))
+        scores = self.scores(tiles)
+        order = sorted(range(len(tiles)), key=lambda index: (-scores[index], index))
         return [tiles[index] for index in order[:count]]
+
+    def scores(self, tiles: Sequence[TileFields]) -> list[float]:
+        """The speed of tiles that is expected, relative to the best one's."""
+        table = self._table([describe(self.workload, tile) for tile in tiles])
+        return [float(score) for score in self._model.predict(xgboost.DMatrix(table))]
 
     def _table(self, rows: Sequence[Numbers]) -> NDArray[np.float32]:
         cells = [[row.get(name, nan) for name in self._names] for row in rows]

@@ -26,11 +26,12 @@ class Search(ABC):
     """The candidates of a task that were proposed or measured, and those to propose next.
 
     `rejected` tiles did not fit the machine and were left out before anything was built. What
-    `learns` is given a cost model.
+    `learns` is given a cost model. `saving` are the network's seconds that may be gained.
     """
 
     learns: bool
     rejected: int
+    saving: float = 0.0
 
     def __init__(self, space: Space) -> None:
         self.hand_tile = space.hand
@@ -52,7 +53,7 @@ class Search(ABC):
 
     @abstractmethod
     def batch(self, limit: int, known: Sequence[Trial], ranking: Ranking | None) -> list[Proposal]:
-        """The next proposals, from what is known: at most `limit`, first the hand tile alone."""
+        """The next proposals, from what is known: at most `limit`, the hand tile before others."""
 
     @property
     def valid(self) -> list[Trial]:

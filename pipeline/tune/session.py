@@ -87,16 +87,17 @@ class Session:
     ) -> None:
         """Measure candidates of these tasks, and decide on each."""
         bench, limit = self.bench, self.budget.limit * len(tasks)
-        self.runs = opened(
-            tasks, self.target, self.records, bench, self.journal, self.logs, self.seed, best
-        )
+        self.runs, lessons = opened(
+            tasks, self.target, self.records, bench, self.journal, self.history, self.logs,
+            self.seed, best,
+        )  # fmt: skip
         self.tally.rejected += sum(run.search.rejected for run in self.runs)
         self.tally.stale += restore(self.runs, self.history, self.journal)
         self.total = int(min(limit, sum(run.search.size for run in self.runs)))
         executor = ThreadPoolExecutor(bench.pool.size, thread_name_prefix="device")
         phase = Phase(
             self.runs, bench, limit, self.history.next_round, executor,
-            self._propose, self._record, over, self.seed,
+            self._propose, self._record, over, self.seed, lessons,
         )  # fmt: skip
         try:
             phase.run(pending(self.runs, self.history))

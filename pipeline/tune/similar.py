@@ -21,8 +21,8 @@ OTHER = 1.0
 
 def similar_tiles(
     workload: Mapping[str, Any], space: StageSpace, records: Sequence[Record]
-) -> list[TileFields]:
-    """The tiles of the space that are nearest to those of the most similar records."""
+) -> list[tuple[TileFields, Record]]:
+    """The tiles of the space that are nearest to those of the most similar records, and those."""
     others = [
         record
         for record in records
@@ -31,10 +31,10 @@ def similar_tiles(
     ]
     wanted = numbers(workload)
     others.sort(key=lambda record: (distance(wanted, numbers(record.workload)), record.key))
-    found: dict[str, TileFields] = {}
+    found: dict[str, tuple[TileFields, Record]] = {}
     for record in others:
         tile = min(space.tiles, key=lambda one: tile_distance(one, record.tile))
-        found.setdefault(canonical(tile), tile)
+        found.setdefault(canonical(tile), (tile, record))
         if len(found) == COUNT:
             break
     return list(found.values())

@@ -1,7 +1,8 @@
 """The order in which the tiles of one operator are measured.
 
-The hand tile comes first, then those of earlier records and of similar tasks, then what the cost
-model finds fastest, with one in four at random. No candidate is proposed twice.
+The hand tile comes first, with the one that is expected to be faster if other workloads taught
+that; then those of earlier records and of similar tasks, then what the cost model finds fastest,
+with one in four at random. No candidate is proposed twice.
 """
 
 import random
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 
 from pipeline.records import canonical
 from pipeline.tune.entries import Candidate, Trial, fastest_first
+from pipeline.tune.lessons import Outlook
 from pipeline.tune.ranking import Ranking
 from pipeline.tune.search import BATCH, LEAD, Proposal, Search
 from pipeline.tune.stage_space import StageSpace
@@ -24,11 +26,16 @@ class StageSearch(Search):
 
     learns = True
 
-    def __init__(self, space: StageSpace, seeds: Sequence[Proposal], seed: int) -> None:
+    def __init__(
+        self, space: StageSpace, seeds: Sequence[Proposal], seed: int, outlook: Outlook
+    ) -> None:
         super().__init__(space)
+        self.saving = outlook.saving
         fitting = {canonical(tile) for tile in space.tiles}
+        seeds = [*([outlook.first] if outlook.first else []), *seeds]
         first = [(tile, origin) for tile, origin in seeds if canonical(tile) in fitting]
         self.rejected = len(seeds) - len(first)
+        self._begin = 1 if outlook.first is None else 2
         rest: list[Proposal] = [(tile, "random") for tile in space.tiles]
         random.Random(seed).shuffle(rest)
         self._order: dict[str, Proposal] = {}
@@ -55,7 +62,7 @@ class StageSearch(Search):
         listed = list(left.values())
         count = min(limit, BATCH)
         if not self.proposed:
-            return listed[:1]
+            return listed[: min(limit, self._begin)]
         if ranking is None:
             return listed[:count]
         firsts = listed[: max(self._first - len(self.proposed), 0)]

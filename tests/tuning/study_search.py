@@ -1,83 +1,187 @@
 """How fast the search gets to its best, on a quiet machine: python -m tests.tuning.study_search.
 
-    share               of the final speed after a quarter of the trials, tuned from nothing
-    transfer            trials to within 5 % of the best, from another network's records and without
+    share       of the final speed after a quarter of the candidates, tuned from nothing
+    transfer    candidates to within 5 % of the best: from nothing, from another network's records,
+                and from its journal with all its candidates
 
-The time of a network is the sum over its operators of calls x best time so far. Each tunes whole
-networks for real, from empty logs in a folder of its own, and takes some ten minutes.
+The time of a network after n candidates is that of the code that would be compiled if tuning
+stopped there: the sum over its operators of calls x the fastest time among its candidates so far.
+An operator of which none was measured counts with its hand tile, which is what a build uses without
+a record; its time is known, as every run measures every hand tile in the end. What the journal knew
+before the run counts from the start.
+
+Every candidate counts, hand tiles and failures too, in the order measured, and in all runs alike;
+the runs differ in what lies in the log folder only. A run goes by the times that it measured; what
+it came to is then valued by the medians of the times that all runs measured of a tile, so that a
+slow minute of the machine favours no run. The best is the least time that any of them reached. As a
+second, stricter figure, operators count as endless until one of their candidates is measured: then
+no run can be shorter than one candidate of each, however much it knows.
+
+Each run tunes the operators of a whole network for real and takes about a minute. With a FOLDER
+for the logs, a study that was stopped goes on when it is asked for again.
 """
 
 import sys
 import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from shutil import copy
+from statistics import median
 
-from pipeline.build import Lowered, lower
+from pipeline.build import lower
 from pipeline.models import InputSpec, load
-from pipeline.records import records_path
+from pipeline.records import canonical, records_path
 from pipeline.targets import Target, host
-from pipeline.tasks import tasks_of
+from pipeline.tasks import Task, tasks_of
+from pipeline.tune.bench import Equipment, equipped
+from pipeline.tune.budget import Budget
 from pipeline.tune.conditions import conditions
+from pipeline.tune.entries import Trial
 from pipeline.tune.history import read_history
-from pipeline.tune.journal import Journal
+from pipeline.tune.journal import Journal, journal_path
 from pipeline.tune.run_task import key_of
+from pipeline.tune.session import Session
 from pipeline.tune.space import Subject
-from pipeline.tuning import Budget, Options, tune
+from pipeline.tune.stage_space import StageSpace
 
 HERO, OTHER = "shufflenet-1.0x-g3", "shufflenet-1.0x-g4"
 TRIALS = 64
 NEAR = 1.05
+SEED = 0
 
 
-def network(name: str, target: Target, side: int) -> Lowered:
-    """A network with seeded weights."""
-    return lower(load(name, InputSpec(side, side)), target)
+Tile = tuple[str, str]
 
 
-def tuned(lowered: Lowered, target: Target, logs: Path, trials: int) -> list[float]:
-    """The network's time after each candidate of an operator, in the order measured."""
-    tune([lowered], target, logs, Options(Budget(trials)), lambda _: None)
-    calls = {
-        key_of(task, Subject(task.kernel)): task.calls
-        for task in tasks_of(lowered)
-        if task.kind == "stage"
+@dataclass(frozen=True)
+class Run:
+    """What the log folder held of the operators before a run, and what the run measured."""
+
+    before: list[Trial]
+    new: list[Trial]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The network's times after each number of candidates, from none on, in both ways to count."""
+
+    times: list[float]
+    strict: list[float]
+
+
+def operators(name: str, target: Target) -> list[Task]:
+    """The operators of a network."""
+    lowered = lower(load(name, InputSpec(224, 224)), target)
+    return [task for task in tasks_of(lowered) if task.kind == "stage"]
+
+
+def tuned(tasks: list[Task], target: Target, logs: Path, trials: int, known: int = 0) -> Run:
+    """Tune operators with what is in the log folder, of which so many candidates are of others."""
+    about = conditions(target)
+    with (
+        tempfile.TemporaryDirectory() as work,
+        Journal(logs, target.family, about) as journal,
+        equipped(target, ("local",), Path(work), Equipment()) as bench,
+    ):
+        session = Session(target, logs, journal, bench, Budget(trials), SEED, lambda _: None)
+        tally = session.run(tasks, "study").tally
+        found = sorted(read_history(journal).trials, key=lambda one: one.candidate.number)
+    print(f"{tally.measured} candidates, {tally.failed} failed", flush=True)
+    keys = {key_of(task, Subject(task.kernel)) for task in tasks}
+    own = [one for one in found if one.candidate.task in keys]
+    return Run(
+        [one for one in own if one.candidate.number < known],
+        [one for one in own if one.candidate.number >= known],
+    )
+
+
+def values(runs: Iterable[Run]) -> dict[Tile, float]:
+    """The median of the times that runs measured of each tile."""
+    taken: dict[Tile, list[float]] = {}
+    for run in runs:
+        for one in (*run.before, *run.new):
+            if one.seconds is not None:
+                taken.setdefault((one.candidate.task, one.key), []).append(one.seconds)
+    return {tile: median(seconds) for tile, seconds in taken.items()}
+
+
+def curve(tasks: list[Task], target: Target, run: Run, value: dict[Tile, float]) -> Curve:
+    """How the network's time falls with each of the new candidates."""
+    calls = {key_of(task, Subject(task.kernel)): task.calls for task in tasks}
+    hand = {
+        key_of(task, Subject(task.kernel)): canonical(StageSpace(task.kernel, target.machine).hand)
+        for task in tasks
     }
-    with Journal(logs, target.family, conditions(target), writing=False) as journal:
-        trials_made = read_history(journal).trials
-    best = dict.fromkeys(calls, inf)
-    curve = []
-    for trial in sorted(trials_made, key=lambda one: one.candidate.number):
-        if trial.candidate.task in best:
-            best[trial.candidate.task] = min(best[trial.candidate.task], trial.seconds or inf)
-            curve.append(sum(calls[key] * seconds for key, seconds in best.items()))
-    return curve
+    best: dict[str, Trial] = {}
+    for trial in run.before:
+        _take(best, trial)
+    times, strict = [], []
+    for new in (None, *run.new):
+        if new is not None:
+            _take(best, new)
+        tiles = {key: best[key].key if key in best else hand[key] for key in calls}
+        times.append(sum(count * value[key, tiles[key]] for key, count in calls.items()))
+        strict.append(times[-1] if len(best) == len(calls) else inf)
+    return Curve(times, strict)
 
 
-def share(trials: int, side: int) -> None:
-    """The share of the final speed after a quarter of the trials."""
+def needed(times: list[float], limit: float) -> int | None:
+    """Candidates until the network takes at most so long."""
+    return next((count for count, time in enumerate(times) if time <= limit), None)
+
+
+def _take(best: dict[str, Trial], trial: Trial) -> None:
+    task = trial.candidate.task
+    if trial.seconds is None:
+        return
+    if task not in best or trial.seconds < (best[task].seconds or inf):
+        best[task] = trial
+
+
+def share(trials: int, folder: Path) -> None:
+    """The share of the final speed after a quarter of the candidates."""
     target = host()
-    with tempfile.TemporaryDirectory() as folder:
-        curve = tuned(network(HERO, target, side), target, Path(folder), trials)
-    quarter = curve[len(curve) // 4 - 1]
-    print(f"{HERO}: {len(curve)} candidates; {quarter * 1e3:.3f} ms after a quarter,")
-    print(f"{curve[-1] * 1e3:.3f} ms in the end: {curve[-1] / quarter:.1%} of the final speed")
+    tasks = operators(HERO, target)
+    run = tuned(tasks, target, folder / "hero", trials)
+    times = curve(tasks, target, run, values([run])).times
+    quarter = times[(len(times) - 1) // 4]
+    print(f"{HERO}: {len(times) - 1} candidates; {quarter * 1e3:.3f} ms after a quarter,")
+    print(f"{times[-1] * 1e3:.3f} ms in the end: {times[-1] / quarter:.1%} of the final speed")
 
 
-def transfer(trials: int, side: int) -> None:
-    """Trials of one network with and without the records of another."""
+def transfer(trials: int, folder: Path) -> None:
+    """Candidates of one network with and without what another one left."""
     target = host()
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        cold = tuned(network(OTHER, target, side), target, Path(one), trials)
-        tuned(network(HERO, target, side), target, Path(other), trials)
-        seeds = records_path(Path(other), target.family).read_bytes()
-        with tempfile.TemporaryDirectory() as fresh:
-            records_path(Path(fresh), target.family).write_bytes(seeds)
-            warm = tuned(network(OTHER, target, side), target, Path(fresh), trials)
-    best = min(*cold, *warm)
-    needed = [next((n for n, t in enumerate(c, 1) if t <= NEAR * best), None) for c in (cold, warm)]
-    print(f"{OTHER}: best {best * 1e3:.3f} ms; candidates to within {NEAR - 1:.0%} of it:")
-    print(f"{needed[0]} from nothing, {needed[1]} from the records of {HERO}")
-    print(f"each begins with one of every operator, {sum(t == inf for t in warm) + 1} in all")
+    tasks = operators(OTHER, target)
+    cold, records, journal, teacher = (
+        folder / name for name in ("cold", "records", "journal", "teacher")
+    )
+    runs = {"nothing": tuned(tasks, target, cold, trials)}
+    tuned(operators(HERO, target), target, teacher, trials)
+    with Journal(teacher, target.family, conditions(target), writing=False) as opened:
+        known = read_history(opened).next_number
+    for logs, files in ((records, [records_path]), (journal, [records_path, journal_path])):
+        if not logs.exists():
+            logs.mkdir()
+            for path in files:
+                copy(path(teacher, target.family), logs)
+    runs[f"the records of {HERO}"] = tuned(tasks, target, records, trials)
+    runs[f"the journal of {HERO}"] = tuned(tasks, target, journal, trials, known)
+    value = values(runs.values())
+    curves = {name: curve(tasks, target, run, value) for name, run in runs.items()}
+    best = min(time for one in curves.values() for time in one.times)
+    print(f"{OTHER}: {len(tasks)} operators, best {best * 1e3:.3f} ms; {NEAR:.0%} of that after")
+    for name, one in curves.items():
+        loose, strict = needed(one.times, NEAR * best), needed(one.strict, NEAR * best)
+        print(f"{loose} candidates ({strict} strictly) from {name}; {one.times[0] * 1e3:.3f} ms")
+        print("  at first,", ", ".join(f"{t * 1e3:.3f} after {n}" for n, t in steps(one.times)))
+
+
+def steps(times: list[float]) -> list[tuple[int, float]]:
+    """Some points of a curve."""
+    return [(count, times[count]) for count in (8, 16, 32, 64, 128, 256) if count < len(times)]
 
 
 STUDIES = {"share": share, "transfer": transfer}
@@ -85,6 +189,9 @@ STUDIES = {"share": share, "transfer": transfer}
 if __name__ == "__main__":
     words = sys.argv[1:]
     if not words or words[0] not in STUDIES:
-        sys.exit(f"usage: python -m tests.tuning.study_search {'|'.join(STUDIES)} [TRIALS] [SIDE]")
-    count, side = [*map(int, words[1:]), *(TRIALS, 224)[len(words) - 1 :]]
-    STUDIES[words[0]](count, side)
+        sys.exit(
+            f"usage: python -m tests.tuning.study_search {'|'.join(STUDIES)} [TRIALS [FOLDER]]"
+        )
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(words[2] if len(words) > 2 else temporary)
+        STUDIES[words[0]](int(words[1]) if len(words) > 1 else TRIALS, place)

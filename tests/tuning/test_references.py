@@ -1,19 +1,28 @@
 """What whole kernels are compared with while they are tuned: their unscheduled programs."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tvm
+from tvm.tirx import PrimFunc
 
 from pipeline.build import apply, lower
-from pipeline.compiling import export_function, export_unscheduled
+from pipeline.compiling import (
+    OPTIONS,
+    UNCHECKED,
+    compiling,
+    export_function,
+    export_unscheduled,
+)
 from pipeline.models import InputSpec, load
 from pipeline.targets import Target
 from pipeline.tune.arguments import arguments, outputs, updates
 from pipeline.tune.worker import check
 from schedules.cpu.kernel import program
 from schedules.cpu.tiles import hand_tile
+from tests.tuning.conftest import lowered, pointwise
 
 
 @pytest.mark.parametrize("name", ["shufflenet-1.0x-g3", "shufflenet-0.25x-g2-se", "mobilenet-0.25"])
@@ -37,3 +46,32 @@ def _run(path: Path, kernel, seed: int) -> list[np.ndarray]:
     tvm.runtime.load_module(str(path))["main"](*inputs, *written)
     changed = [inputs[at] for at in updates(kernel)]
     return [tensor.numpy() for tensor in (*changed, *written)]
+
+
+def test_a_candidate_is_the_kernel_that_a_build_makes(target: Target) -> None:
+    function = scheduled_layer(target)
+    with compiling():
+        whole = assembly(tvm.compile(function, target=target.tvm).mod)
+    with tvm.transform.PassContext(opt_level=3, config=OPTIONS | UNCHECKED):
+        bare = assembly(tvm.compile(function, target=target.tvm).mod)
+    assert kernel_of(whole) == kernel_of(bare)
+    assert len(whole) > 1.3 * len(bare)
+
+
+def scheduled_layer(target: Target) -> PrimFunc:
+    """A pointwise convolution with its hand tile."""
+    (kernel,) = lowered(pointwise(target, 3, (40, 160), (14, 14))).kernels
+    return apply(kernel, hand_tile(kernel, target.machine))
+
+
+def assembly(module: tvm.runtime.Module) -> list[str]:
+    return str(module.inspect_source("asm")).splitlines()
+
+
+def kernel_of(lines: list[str]) -> list[str]:
+    """The instructions of the parallel loop, with neither the names of labels nor comments."""
+    begin = next(n for n, line in enumerate(lines) if re.match(r"\S*parallel_lambda\S*:", line))
+    end = next(n for n in range(begin, len(lines)) if re.match(r"\.Lfunc_end", lines[n]))
+    code = [re.sub(r"\.L\w+", "", line.partition("#")[0]).strip() for line in lines[begin:end]]
+    assert sum("vfmadd" in line or "fmla" in line for line in code) > 8
+    return code

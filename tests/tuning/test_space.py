@@ -8,6 +8,7 @@ from pipeline.records import Record, describe_work
 from pipeline.targets import Target
 from pipeline.tasks import Task, alone, tasks_of
 from pipeline.tune.entries import Candidate, Outcome, Trial
+from pipeline.tune.lessons import Outlook
 from pipeline.tune.ranking import Ranking
 from pipeline.tune.search import BATCH, winner
 from pipeline.tune.similar import similar_tiles
@@ -86,7 +87,7 @@ def test_a_search_with_a_cost_model_repeats_nothing_and_finds_the_best(
     candidates = space(work, target.machine)
     similar = candidates.tiles[3]
     foreign = {"columns": 1000, "vectors": 1}
-    search = StageSearch(candidates, [(similar, "similar"), (foreign, "record")], seed)
+    search = StageSearch(candidates, [(similar, "similar"), (foreign, "record")], seed, Outlook())
     best = max(tile["columns"] * tile["vectors"] for tile in candidates.tiles)
     proposed: list[tuple[dict[str, int], str]] = []
     for turn in range(20):
@@ -114,7 +115,7 @@ def test_similar_records_become_tiles_that_fit(target: Target) -> None:
         Record("other", describe_work(far), {"columns": 1, "vectors": 1}, 1, 1, 1, 0, "1", "c"),
         Record("other", describe_work(near), wide, 1, 1, 1, 0, "1", "c"),
     ]
-    tiles = similar_tiles(describe_work(work), candidates, records)
+    tiles = [tile for tile, _ in similar_tiles(describe_work(work), candidates, records)]
     assert len(tiles) == 2
     assert all(tile in candidates.tiles for tile in tiles)
     assert tiles[0]["columns"] * tiles[0]["vectors"] > 8

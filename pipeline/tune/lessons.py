@@ -1,0 +1,85 @@
+"""What other workloads taught of an operator that is new: a candidate to try first, and its worth.
+
+    from the journal    the cost model's choice, trained on the trials of the most similar workloads
+    from records alone  the nearest tile to that of the most similar workload, and its lead there
+
+The hand tile is measured as well, and before it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.records import Record
+from pipeline.tasks import Task
+from pipeline.tune.entries import Trial, fastest_first
+from pipeline.tune.history import History
+from pipeline.tune.journal import Journal
+from pipeline.tune.ranking import Ranking, numbers
+from pipeline.tune.search import BATCH, LEAD, Proposal
+from pipeline.tune.similar import distance, similar_tiles
+from pipeline.tune.stage_space import StageSpace
+
+# Workloads to learn from; more of them say little more, and take as long again.
+NEAREST = 16
+
+# A workload and what was measured of it, in the order proposed.
+Lesson = tuple[Mapping[str, Any], Sequence[Trial]]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What to measure beside the hand tile at first, and the network's seconds it may save."""
+
+    first: Proposal | None = None
+    saving: float = 0.0
+
+
+def all_lessons(journal: Journal, history: History, tasks: set[str]) -> list[Lesson]:
+    """The trials of every operator but these tasks."""
+    trials: dict[str, list[Trial]] = {}
+    for trial in sorted(history.trials, key=lambda trial: trial.candidate.number):
+        trials.setdefault(trial.candidate.task, []).append(trial)
+    return [
+        (entry.workload, trials[entry.task])
+        for entry in journal.tasks()
+        if entry.kind == "stage" and entry.task in trials and entry.task not in tasks
+    ]
+
+
+def nearest_lessons(workload: Mapping[str, Any], lessons: Sequence[Lesson]) -> list[Lesson]:
+    """Those of the operator's workloads that are most like this one, the nearest first."""
+    alike = [lesson for lesson in lessons if lesson[0]["operator"] == workload["operator"]]
+    wanted = numbers(workload)
+    alike.sort(key=lambda lesson: distance(wanted, numbers(lesson[0])))
+    return alike[:NEAREST]
+
+
+def outlook(
+    task: Task, space: StageSpace, lessons: Sequence[Lesson], records: Sequence[Record], seed: int
+) -> Outlook:
+    """What an operator may gain, by `lessons`, the nearest first, and records of this core."""
+    if sum(len(trials) for _, trials in lessons) >= BATCH:
+        best = fastest_first(lessons[0][1])
+        seconds = best[0].seconds or 0.0 if best else 0.0
+        (choice,), gain = _choice(Ranking(lessons, task.workload, seed), space)
+        return _outlook((choice, "model"), gain, task.calls * seconds, space)
+    alike = similar_tiles(task.workload, space, records)
+    if not alike:
+        return Outlook()
+    record = alike[0][1]
+    gain = (record.hand_seconds or record.seconds) / record.seconds
+    return _outlook((alike[0][0], "similar"), gain, task.calls * record.seconds, space)
+
+
+def _choice(ranking: Ranking, space: StageSpace) -> tuple[list[Any], float]:
+    """The tile that the model finds fastest, and by how much it is faster than the hand tile."""
+    chosen = ranking.best(space.tiles, 1)
+    best, hand = ranking.scores([*chosen, space.hand])
+    return chosen, best / max(hand, 1e-3)
+
+
+def _outlook(first: Proposal, gain: float, seconds: float, space: StageSpace) -> Outlook:
+    if first[0] == space.hand or gain < LEAD:
+        return Outlook()
+    return Outlook(first, seconds * (gain - 1))

@@ -1,0 +1,130 @@
+"""What other workloads teach of a new one, and that it is measured beside the hand tile."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.build import Lowered
+from pipeline.records import Record, describe_work
+from pipeline.targets import Target
+from pipeline.tasks import Task, tasks_of
+from pipeline.tune.entries import Candidate, Outcome, Trial
+from pipeline.tune.lessons import Lesson, Outlook, outlook
+from pipeline.tune.stage_space import StageSpace
+from pipeline.tune.workshop import Workshop
+from pipeline.tuning import tune
+from tests.tuning.conftest import history, lowered, options, pointwise
+
+NARROW = 3e-5
+
+
+def task(target: Target, groups: int, calls: int = 1) -> Task:
+    """A pointwise convolution."""
+    network = lowered(*[pointwise(target, groups, (24, 96), (14, 14))] * calls)
+    return tasks_of(network)[0]
+
+
+def space(task: Task, target: Target) -> StageSpace:
+    return StageSpace(task.kernel, target.machine)
+
+
+def seconds(tile: dict[str, int]) -> float:
+    """As if one vector at a time were best by far, and few columns better than many."""
+    return NARROW * tile["vectors"] + 1e-6 * tile["columns"]
+
+
+def lesson(task: Task, target: Target) -> Lesson:
+    """All tiles of a task with their times."""
+    tiles = enumerate(space(task, target).tiles)
+    return task.workload, [
+        Trial(Candidate(n, n, "t", tile, "random"), Outcome(seconds(tile))) for n, tile in tiles
+    ]
+
+
+def test_the_cost_model_chooses_by_what_another_workload_taught(target: Target, seed: int) -> None:
+    new = task(target, 3, calls=2)
+    found = outlook(new, space(new, target), [lesson(task(target, 4), target)], [], seed)
+    assert found.first is not None
+    tile, origin = found.first
+    hand = space(new, target).hand
+    assert origin == "model"
+    assert tile["vectors"] == 1 < hand["vectors"]
+    # The tiles of both are the same, so nothing is left to guess.
+    best = min(seconds(one) for one in space(new, target).tiles)
+    assert seconds(tile) < best * 1.1
+    assert found.saving == pytest.approx(2 * (seconds(hand) - best), rel=0.2)
+
+
+def test_few_trials_teach_nothing(target: Target, seed: int) -> None:
+    new = task(target, 3)
+    workload, trials = lesson(task(target, 4), target)
+    assert outlook(new, space(new, target), [(workload, trials[:7])], [], seed) == Outlook()
+
+
+@pytest.mark.parametrize(("lead", "promising"), [(2.0, True), (1.0, False)])
+def test_a_record_promises_the_lead_that_it_had(
+    target: Target, seed: int, lead: float, promising: bool
+) -> None:
+    new, other = task(target, 3, calls=3), task(target, 4)
+    tile: dict[str, Any] = next(t for t in space(new, target).tiles if t["vectors"] == 1)
+    record = Record("f", describe_work(other.kernel.stages[0].work), tile, 1e-5, 1e-5 * lead, 9, 0,
+                    "1", "c")  # fmt: skip
+    found = outlook(new, space(new, target), [], [record], seed)
+    if promising:
+        assert found == Outlook((tile, "similar"), pytest.approx(3 * 1e-5))  # type: ignore[arg-type]
+    else:
+        assert found == Outlook()
+
+
+def networks(target: Target) -> tuple[Lowered, Lowered]:
+    """One to learn from, and one of three operators."""
+    teacher = lowered(
+        pointwise(target, 3, (8, 80), (4, 20)), pointwise(target, 3, (8, 96), (4, 20))
+    )
+    sizes = (64, 72, 112)
+    return teacher, lowered(*(pointwise(target, 3, (8, size), (4, 20)) for size in sizes))
+
+
+def test_a_new_task_begins_with_its_hand_tile_and_what_others_taught(
+    target: Target, tmp_path: Path
+) -> None:
+    teacher, network = networks(target)
+    tune([teacher], target, tmp_path, options(24))
+    before = history(tmp_path, target).next_number
+    tune([network], target, tmp_path, options(2))
+    new = [one.candidate for one in history(tmp_path, target).trials]
+    stages = [one for one in new if one.number >= before and "columns" in one.tile]
+    origins: dict[str, list[str]] = {}
+    for one in sorted(stages, key=lambda one: one.number):
+        origins.setdefault(one.task, []).append(one.origin)
+    assert len(origins) == 3
+    assert all(found[0] == "hand" for found in origins.values())
+    assert any(found[1:2] == ["model"] for found in origins.values())
+
+
+def test_every_task_gets_its_hand_tile_however_few_candidates_there_are(
+    target: Target, tmp_path: Path
+) -> None:
+    teacher, network = networks(target)
+    tune([teacher], target, tmp_path, options(24))
+    summary = tune([network], target, tmp_path, options(1))
+    assert all(record.trials >= 1 and record.hand_seconds for record in summary.tuned)
+
+
+def test_builders_make_way_once_a_round(
+    layer: Lowered, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, quiet = [], Workshop.quiet
+
+    def counted(workshop: Workshop):  # type: ignore[no-untyped-def]
+        entered.append(workshop)
+        return quiet(workshop)
+
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(Workshop, "quiet", counted)
+    tune([layer], target, tmp_path, options(10))
+    trials = history(tmp_path, target).trials
+    rounds = {one.candidate.round for one in trials}
+    finals = 2
+    assert len(entered) == len(rounds) + finals < len(trials)
