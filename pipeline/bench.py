@@ -133,6 +133,7 @@ def _check_machine(manifest: Manifest, on_gpu: bool) -> None:
 
 
 def is_bundle(recipe: Recipe) -> bool:
+    """Whether the recipe names the folder of a bundle."""
     return recipe.model not in names() and Path(recipe.model).is_dir()
 
 
@@ -141,7 +142,7 @@ def prepared(recipe: Recipe, folder: Path, progress: Progress) -> tuple[Bundle, 
     if is_bundle(recipe):
         bundle = read_bundle(Path(recipe.model))
         progress(f"{bundle.manifest.model}: loading")
-        return bundle, _model_of(bundle, recipe)
+        return bundle, model_of_bundle(bundle, recipe)
     compiled = compile_bundle(recipe, folder, progress=progress)
     return compiled.bundle, compiled.model
 
@@ -183,7 +184,7 @@ def subject_of(bundle: Bundle, model: Model, target: Target, weights: Path | Non
     )
 
 
-def _model_of(bundle: Bundle, recipe: Recipe) -> Model:
+def model_of_bundle(bundle: Bundle, recipe: Recipe) -> Model:
     """The model that a bundle was made of, with the same weights."""
     manifest, weights = bundle.manifest, recipe.weights
     if manifest.weights.sha256 != (file_digest(weights) if weights else None):

@@ -22,6 +22,7 @@ from pipeline.passes.fuse_channel_shuffle import FuseChannelShuffle
 from pipeline.passes.group_stages import Call, group_stages
 from pipeline.passes.lay_out import Layout, lay_out
 from pipeline.passes.read_operators import read_operators
+from pipeline.passes.shuffle_where_written import shuffle_where_written
 from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
 from pipeline.passes.update_in_place import update_in_place
 from pipeline.records import Records
@@ -87,6 +88,8 @@ def lower(model: Model, target: Target, dump: Path | None = None) -> Lowered:
 
 def laid_out(network: Network, target: Target) -> Lowered:
     """The kernels of a network."""
+    if target.machine.lane_factor:
+        network = shuffle_where_written(network)
     layout = lay_out(network, target.machine, target.dtype)
     return Lowered(network, layout, tuple(group_stages(layout.stages, network.result)))
 

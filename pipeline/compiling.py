@@ -34,6 +34,11 @@ def compile_function(function: PrimFunc, target: Target) -> Any:
 
 def compile_network(module: IRModule, target: Target) -> Any:
     """A Relax module of scheduled functions as an executable."""
+    held = {
+        name: _held_in_place(function, target) if isinstance(function, PrimFunc) else function
+        for name, function in module.functions_items()
+    }
+    module = IRModule(held, attrs=module.attrs, global_infos=module.global_infos)
     with compiling():
         return relax.build(module, target.tvm, tir_pipeline=lowering())
 
@@ -54,11 +59,23 @@ def export_unscheduled(function: PrimFunc, target: Target, path: Path) -> None:
         _export(tvm.compile(function, target=target.tvm), target, path)
 
 
+def _held_in_place(function: PrimFunc, target: Target) -> PrimFunc:
+    """The function without the promise that its tensors are apart, where that does harm.
+
+    By it the compiler loads weights before a loop over tiles that all need them. A CPU that takes
+    operands from memory does so anyway; another has them in registers, which its sums then lack.
+    """
+    if target.machine.memory_operands:
+        return function
+    return function.without_attr("tirx.noalias")
+
+
 def _options(options: dict[str, Any]) -> tvm.transform.PassContext:
     return tvm.transform.PassContext(opt_level=3, config=options)
 
 
 def _compiled(function: PrimFunc, target: Target) -> Any:
+    function = _held_in_place(function, target)
     return tvm.compile(function, target=target.tvm, tir_pipeline=lowering())
 
 

@@ -31,7 +31,7 @@ class Operator:
     and applying `activation` ("relu", "sigmoid" or "none"). Windows have `kernel` rows and columns.
     Weights are [out, in of a group, ...] as in PyTorch; those and the bias of "channelwise", if it
     has them, are a factor and a summand for each channel. `shuffle` is the number of groups of the
-    channel shuffle on its input.
+    channel shuffle on its input, `spread` that of one on its result.
     """
 
     kind: str
@@ -44,6 +44,7 @@ class Operator:
     stride: int = 1
     padding: int = 1
     shuffle: int = 1
+    spread: int = 1
     residual: str | None = None
     gate: str | None = None
     weight: np.ndarray | None = None

@@ -49,6 +49,21 @@ def batch_sizes(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(word) for word in words))
 
 
+def single_batch(text: str) -> int:
+    """The only batch size of these."""
+    sizes = batch_sizes(text)
+    if len(sizes) > 1:
+        raise RequestError(f"batch {text!r}: one size at a time for a CPU, as in --batch 1")
+    return sizes[0]
+
+
+def clock(ghz: float | None) -> float | None:
+    """A clock in GHz."""
+    if ghz is not None and not 0.1 <= ghz <= 10:
+        raise RequestError(f"a clock of {ghz} GHz is out of range; give 0.1 to 10, as in 2.4")
+    return ghz
+
+
 def peer_names(text: str) -> list[str]:
     """Names from "torch,onnxruntime"; none for "none"."""
     return [] if text == "none" else [name.strip() for name in text.split(",")]

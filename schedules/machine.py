@@ -10,6 +10,8 @@ class Machine:
 
     `lanes` are the float32 lanes of the widest vector, `fma_lanes` the float32 multiply-adds that
     the core starts in a cycle, `load_lanes` the float32 values that it can load in one.
+    `memory_operands` says that a multiply-add may take a factor from memory, as on x86, and
+    `lane_factor` that it may take a lane of another vector as a factor, as on 64-bit ARM.
     """
 
     name: str
@@ -21,6 +23,8 @@ class Machine:
     l2_bytes: int
     cores: int = 1
     fma_latency: int = 4
+    memory_operands: bool = True
+    lane_factor: bool = False
 
     def resized(self, ratio: float) -> "Machine":
         """The same core for values of another size, so many times as many of which fit a vector."""

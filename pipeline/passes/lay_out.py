@@ -21,6 +21,7 @@ from schedules.cpu import (
     mean,
     normalisation,
     pointwise,
+    pointwise_lanes,
     pool,
     scale,
 )
@@ -114,10 +115,13 @@ def _work(step: Operator, frames: dict[str, Any], machine: Machine) -> Work:
         outputs, inputs = _weight(step).shape
         outputs //= step.groups
         lanes = machine.lanes_for(outputs)
-        return pointwise.Pointwise(
+        fields = (
             source, target, step.groups, inputs, outputs, lanes,
             step.shuffle, offset, residual, activation,
         )  # fmt: skip
+        if machine.lane_factor and step.shuffle == 1:
+            return pointwise_lanes.PointwiseLanes(*fields, spread=step.spread)
+        return pointwise.Pointwise(*fields)
     if kind == "first_convolution":
         lanes = machine.lanes_for(target.channels)
         work = first_convolution.FirstConvolution(source, target, step.stride, lanes, activation)

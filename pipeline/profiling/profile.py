@@ -69,7 +69,7 @@ def profile(
         )
     progress(f"{model.name}: reading the network")
     lowered = lower(model, subject.target)
-    known = _kernels(subject.bundle, lowered)
+    known = kernel_entries(subject.bundle, lowered)
     progress(f"{model.name}: {threads} threads, timing kernels for {seconds:.0f} s")
     found = _replay(subject, threads, seconds)
     if not found["same"]:
@@ -104,7 +104,7 @@ def profile(
 ENERGY_TERMS = ("macs", "register_bytes", "dram_bytes")
 
 
-def _kernels(bundle: Bundle, lowered: Lowered) -> dict[str, KernelEntry]:
+def kernel_entries(bundle: Bundle, lowered: Lowered) -> dict[str, KernelEntry]:
     """The manifest's entry of every kernel; RequestError where network and bundle differ."""
     entries = {entry.function: entry for entry in bundle.manifest.kernels}
     names = [kernel_name(kernel, number) for number, kernel in enumerate(lowered.kernels)]
@@ -122,7 +122,7 @@ def _calls(
     """Every call with its time; what the library calls besides the kernels comes last."""
     names = dict(zip(lowered.kernels, entries, strict=True))
     traffic = {
-        kernel: register_bytes(apply(kernel, _tile(entries[name], kernel)))
+        kernel: register_bytes(apply(kernel, tile_of(entries[name], kernel)))
         for kernel, name in names.items()
     }
     calls, times = [], list(zip(found["names"], found["seconds"], strict=True))
@@ -168,7 +168,7 @@ def _operators(kernel: Kernel) -> list[Stage]:
     return [s for s in kernel.stages if not isinstance(s.work, Border) and not s.continues]
 
 
-def _tile(entry: KernelEntry, kernel: Kernel) -> KernelTile:
+def tile_of(entry: KernelEntry, kernel: Kernel) -> KernelTile:
     """The tile that the manifest says the kernel has."""
     stages = iter(entry.stages)
     tiles = []

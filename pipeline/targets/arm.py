@@ -58,6 +58,8 @@ class Core:
             self.l2_kb * KB,
             CLUSTER,
             self.fma_latency,
+            memory_operands=False,
+            lane_factor=self.architecture == "aarch64",
         )
 
 

@@ -9,7 +9,7 @@ import psutil
 from tvm.target import codegen
 
 from pipeline.errors import RequestError
-from pipeline.targets.arm import core_of
+from pipeline.targets.arm import CORES, core_of
 from pipeline.targets.target import Target
 from schedules.machine import Machine
 
@@ -53,7 +53,9 @@ def _aarch64(cpu: str, cores: int) -> Target:
     half = "fphp" in _cpu_flags("Features") and "asimdhp" in _cpu_flags("Features")
     features = ("neon", "fullfp16") if half else ("neon",)
     if not found:
-        machine = Machine("neon", 4, 32, 8, 8, l1, l2, cores)
+        machine = replace(
+            CORES["cortex-a76"].machine, name="neon", l1_bytes=l1, l2_bytes=l2, cores=cores
+        )
         return Target("host", "aarch64-linux-gnu", cpu, features, machine, has_half=half)
     core = max(found, key=lambda one: (one.fma_lanes, one.load_lanes, one.name))
     machine = replace(core.machine, l1_bytes=l1, l2_bytes=l2, cores=cores)

@@ -9,7 +9,8 @@
 
 Channels are lanes. The data has a border of zeros, so there is no condition anywhere. Every
 multiply-add needs a vector of data, and what saves loads is that neighbouring columns share them:
-a row of a tile loads (columns - 1) * stride + 3 vectors for 3 * columns multiply-adds.
+a row of a tile loads (columns - 1) * stride + 3 vectors for 3 * columns multiply-adds. Where a
+multiply-add takes nothing from memory, the weights of all nine taps stay in registers too.
 """
 
 from dataclasses import dataclass
@@ -117,14 +118,22 @@ def pack(work: Depthwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.
 
 
 def tiles_that_fit(work: Depthwise, machine: Machine) -> list[tuple[int, int]]:
-    """Every (columns, vectors) whose sums and the weights of one kernel row fit the registers."""
+    """Every (columns, vectors) whose sums and weights fit the registers, with room for data."""
     return [
         (columns, vectors)
         for vectors in range(1, work.vectors.count + 1)
         for columns in range(1, work.target.width + 1)
-        if work.vectors.count % vectors == 0
-        and vectors * (columns + KERNEL) + 1 <= machine.registers
+        if work.vectors.count % vectors == 0 and _fits(work, machine, columns, vectors)
     ]
+
+
+def _fits(work: Depthwise, machine: Machine, columns: int, vectors: int) -> bool:
+    weights, room = KERNEL, 1
+    if not machine.memory_operands and machine.registers > 2 * KERNEL * KERNEL:
+        # The compiler loads early: some columns ahead, and of a next tile where there is one.
+        ahead = 1 if columns == work.target.width else work.stride
+        weights, room = KERNEL * KERNEL, 8 * ahead
+    return vectors * (columns + weights) + room <= machine.registers
 
 
 def hand_tile(work: Depthwise, machine: Machine, strip_rows: int) -> Tile:

@@ -155,10 +155,12 @@ def tiles_that_fit(work: FirstConvolution, machine: Machine) -> list[tuple[int, 
 
 
 def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile:
-    """The tile with fewest loads of those that fill at most half the registers.
+    """The tile with fewest loads of those whose sums fill at most half the registers.
 
-    The values of a row under the window stay in registers too, three for every other column.
+    The values of a row under the window stay in registers too, three for every other column. Where
+    a multiply-add takes nothing from memory, weights count with the sums.
     """
+    held = 0 if machine.memory_operands else 1
 
     def cost(tile: tuple[int, int]) -> float:
         columns, vectors = tile
@@ -168,5 +170,5 @@ def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile
         return blocks * (max(multiply, load, machine.fma_latency) + load / 4 + 1)
 
     fitting = tiles_that_fit(work, machine)
-    roomy = [tile for tile in fitting if tile[0] * tile[1] <= machine.registers // 2]
+    roomy = [(x, v) for x, v in fitting if (x + held) * v <= machine.registers // 2]
     return Tile(strip_rows, *min(roomy or fitting, key=cost))

@@ -14,6 +14,7 @@ from schedules.cpu import (
     normalisation,
     pointwise,
     pointwise_deep,
+    pointwise_lanes,
     pool,
     scale,
 )
@@ -29,6 +30,7 @@ Work = (
     | normalisation.Normalisation
     | pointwise.Pointwise
     | pointwise_deep.PointwiseDeep
+    | pointwise_lanes.PointwiseLanes
     | pool.Pool
     | scale.Scale
 )
@@ -46,6 +48,7 @@ MODULES: dict[type, ModuleType] = {
     normalisation.Normalisation: normalisation,
     pointwise.Pointwise: pointwise,
     pointwise_deep.PointwiseDeep: pointwise_deep,
+    pointwise_lanes.PointwiseLanes: pointwise_lanes,
     pool.Pool: pool,
     pool.SizedPool: pool,
     scale.Scale: scale,

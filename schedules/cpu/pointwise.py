@@ -21,6 +21,7 @@ multiply-adds, so square tiles load least. `columns` need not divide the width: 
 a second, narrower tile for what is left over.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +83,10 @@ class Pointwise:
         """Multiply-adds."""
         return self.source.pixels * self.groups * self.inputs * self.channels
 
+    def place(self, group: Any, channel: Any) -> Any:
+        """Where a channel of a group, counted from `first`, lies in `target`."""
+        return self.offset + group * self.outputs + self.first + channel
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -99,24 +104,35 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
     out if there is one, and out.
     """
     vectors, total = work.vectors, f"{name}_sum"
-    data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
+    data, weight = tensors["data"], tensors["weight"]
     rows, width = work.source.rows, work.source.width
     axes = {"r": rows, "x": width, "g": work.groups, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"k": work.inputs}) as (r, x, g, v, lane, k):
         value = T.cast(data[work.source.at(r, x, _source(work, g, k))], work.dtype)
         factor = T.cast(weight[g, v, k, lane], work.dtype)
-        channel = _channel(work, g, v, lane)
         with T.init():
-            start = T.cast(bias[channel], work.dtype)
-            if work.residual is not None:
-                start = start + tensors["residual"][work.residual.at(r, x, channel)]
-            T.buffer_store(sums, start, [r, x, g, v, lane])
+            T.buffer_store(sums, start(work, tensors, (r, x, g, v, lane)), [r, x, g, v, lane])
         T.buffer_store(sums, sums[r, x, g, v, lane] + value * factor, [r, x, g, v, lane])
     with block(name, axes) as (r, x, g, v, lane):
-        value = activate(sums[r, x, g, v, lane], work.activation, work.dtype)
-        channel = _channel(work, g, v, lane)
-        store(out, value, work.target.at(r, x, work.offset + channel))
+        finish(work, tensors["out"], (r, x, g, v, lane), sums[r, x, g, v, lane])
+
+
+def start(work: Pointwise, tensors: Tensors, at: Sequence[Any]) -> Any:
+    """What a sum begins with; `at` are row, column, group, vector and lane."""
+    r, x, g, v, lane = at
+    channel = _channel(work, g, v, lane)
+    bias = T.cast(tensors["bias"][channel], work.dtype)
+    if work.residual is None:
+        return bias
+    return bias + tensors["residual"][work.residual.at(r, x, channel)]
+
+
+def finish(work: Pointwise, out: Any, at: Sequence[Any], total: Any) -> None:
+    """Write the store of a sum; `at` as above."""
+    r, x, g, v, lane = at
+    place = work.place(g, work.vectors.start(v) + lane)
+    store(out, activate(total, work.activation, work.dtype), work.target.at(r, x, place))
 
 
 def weight_shapes(work: Pointwise) -> dict[str, tuple[int, ...]]:
@@ -141,6 +157,15 @@ def pack(work: Pointwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.
 
 def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
+    sums, outer = tiled(sch, name, tile)
+    *_, x, group, v, lane, k = sch.get_loops(sums)
+    sch.reorder(group, k, x, v, lane)
+    keep_in_registers(sch, x, v, lane)
+    return Nest(outer, sums, k)
+
+
+def tiled(sch: s_tir.Schedule, name: str, tile: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Tile the result and put the sums in registers; the block of sums, and the outer loops."""
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
     r, x, g, v, lane = sch.get_loops(out)
     strip, row = sch.split(r, [None, tile.strip_rows])
@@ -151,10 +176,7 @@ def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     sch.set_scope(sums, 0, "local")
     partition(sch, column_block)
     keep_in_registers(sch, column, vector, lane)
-    *_, x, group, v, lane, k = sch.get_loops(sums)
-    sch.reorder(group, k, x, v, lane)
-    keep_in_registers(sch, x, v, lane)
-    return Nest((strip, g, vector_block), sums, k)
+    return sums, (strip, g, vector_block)
 
 
 def hand_tile(work: Pointwise, machine: Machine, strip_rows: int) -> Tile:

@@ -11,9 +11,10 @@ replaces what it is added to.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from schedules.cpu import pointwise, pointwise_deep
+from schedules.cpu import pointwise, pointwise_deep, pointwise_lanes
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
+from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.machine import Machine
 
 Part = Pointwise | PointwiseDeep
@@ -51,7 +52,7 @@ def _ways(work: Pointwise, machine: Machine) -> Iterator[tuple[Part, ...]]:
 
 def _deep(work: Pointwise, machine: Machine) -> Iterator[PointwiseDeep]:
     """Stages of as many channels from `first` on as fill vectors of several input channels."""
-    if work.shuffle > 1 or work.residual is not None:
+    if work.shuffle > 1 or work.residual is not None or isinstance(work, PointwiseLanes):
         return
     rest = work.outputs - work.first
     for lanes in machine.vector_widths:
@@ -71,6 +72,9 @@ def _deep(work: Pointwise, machine: Machine) -> Iterator[PointwiseDeep]:
 
 def _cycles(part: Part, machine: Machine) -> float:
     """Cycles of one pixel of one group, with the tile that is chosen by hand."""
+    if isinstance(part, PointwiseLanes):
+        tile = pointwise_lanes.hand_tile(part, machine, 1)
+        return pointwise_lanes.cycles(part, machine, tile.columns, tile.vectors)
     if isinstance(part, Pointwise):
         tile = pointwise.hand_tile(part, machine, 1)
         return pointwise.cycles(part, machine, tile.columns, tile.vectors)

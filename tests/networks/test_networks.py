@@ -1,5 +1,6 @@
 """Whole networks, compiled for this machine, compute what PyTorch computes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from pipeline.build import Lowered, build, lower, serve
 from pipeline.models import InputSpec, Model, load, names
 from pipeline.records import Records
 from pipeline.targets import host
+from pipeline.targets.arm import CORES
 from schedules.cpu.border import Border
 from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise_lanes import PointwiseLanes
 
 # Float32 sums in another order through some fifty layers.
 TOLERANCE = 1e-4
@@ -53,6 +56,15 @@ def networks() -> list[Any]:
     return [pytest.param(n, marks=pytest.mark.long) if n == HEAVY else n for n in names()]
 
 
+# With group counts whose channels a vector does and does not divide, gates, and no groups.
+ON_ARM = [
+    ("shufflenet-1.0x-g3", SMALL),
+    ("shufflenet-0.25x-g2", InputSpec(65, 64, batch=2)),
+    ("shufflenet-0.25x-g8-se-shallow", SMALL),
+    ("mobilenet-0.25", SMALL),
+]
+
+
 def lowered(model: Model) -> Lowered:
     return lower(model, host())
 
@@ -62,6 +74,25 @@ def by_hand() -> Records:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(("name", "spec"), ON_ARM, ids=lambda case: str(case))
+def test_network_laid_out_for_an_arm_core_computes_what_pytorch_computes(
+    name: str, spec: InputSpec
+) -> None:
+    """With the loop nests of that core, compiled for this one."""
+    target = replace(host(), machine=CORES["cortex-a76"].machine)
+    model = load(name, spec, seed=5)
+    built = build(model, target, by_hand())
+    works = [stage.work for kernel in built.lowered.kernels for stage in kernel.stages]
+    assert any(isinstance(work, PointwiseLanes) for work in works)
+    assert not any(isinstance(work, Pointwise) and work.shuffle > 1 for work in works)
+    main = relax.VirtualMachine(built.executable, tvm.cpu())["main"]
+    print("seed 5")
+    ours = main(tvm.runtime.tensor(model.example.numpy())).numpy()
+    with torch.inference_mode():
+        expected = model.module(model.example).numpy()
+    assert np.abs(ours - expected).max() <= TOLERANCE * np.abs(expected).max()
+
+
 @pytest.mark.parametrize(("name", "spec"), COMPILED_LONG, ids=lambda case: str(case))
 def test_compiled_large_network_computes_what_pytorch_computes(name: str, spec: InputSpec) -> None:
     test_compiled_network_computes_what_pytorch_computes(name, spec)

@@ -1,5 +1,7 @@
 """Kernels of one stage on layers of every kind: those of the networks and odd ones."""
 
+import dataclasses
+
 from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.border import Border
 from schedules.cpu.convolution import Convolution
@@ -10,6 +12,7 @@ from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
 from schedules.cpu.operators import Work
 from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.pool import Pool, SizedPool
 from schedules.cpu.scale import Scale
 from schedules.frame import Frame, Planes
@@ -39,6 +42,15 @@ def pointwise(layer: tuple[int, ...], machine: Machine) -> Pointwise:
         frame, target, groups, inputs, outputs, machine.lanes_for(outputs),
         shuffle, offset, made if residual else None, "relu" if residual else "none",
     )  # fmt: skip
+
+
+def lanes(layer: tuple[int, ...], machine: Machine) -> PointwiseLanes:
+    """The same with its data in order, and its result shuffled where the layer has a shuffle."""
+    work = pointwise((*layer[:6], 1, *layer[7:]), machine)
+    fields = {field.name: getattr(work, field.name) for field in dataclasses.fields(work)}
+    if layer[6] != work.groups:
+        return PointwiseLanes(**fields)
+    return PointwiseLanes(**{**fields, "residual": None}, spread=work.groups)
 
 
 POINTWISE = [

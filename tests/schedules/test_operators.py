@@ -32,6 +32,8 @@ from tests.schedules.running import (
 
 def works(machine: Machine) -> list[Work]:
     made: list[Work] = [layers.pointwise(layer, machine) for layer in layers.POINTWISE]
+    if machine.lane_factor:
+        made += [layers.lanes(layer, machine) for layer in layers.POINTWISE]
     made += [work for layer in layers.WINDOWS for work in layers.windowed(layer, machine)]
     made += [work for layer in layers.FRAMES for work in layers.whole(layer, machine)]
     made += [layers.first(layer, machine) for layer in layers.IMAGES]
@@ -118,7 +120,9 @@ def _by_pytorch(
     if isinstance(work, Pointwise):
         weight, bias = map(torch.from_numpy, weights)
         shuffled = functional.channel_shuffle(data, work.shuffle) if work.shuffle > 1 else data
-        return functional.conv2d(shuffled, weight[..., None, None], bias, groups=work.groups)
+        made = functional.conv2d(shuffled, weight[..., None, None], bias, groups=work.groups)
+        spread = getattr(work, "spread", 1)
+        return functional.channel_shuffle(made, spread) if spread > 1 else made
     if isinstance(work, Depthwise):
         weight, bias = map(torch.from_numpy, weights)
         return functional.conv2d(data, weight[:, None], bias, work.stride, 1, 1, data.shape[1])
