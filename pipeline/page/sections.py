@@ -57,7 +57,7 @@ def sections(evidence: Evidence) -> list[Section]:
         *_with_figure("roofline", drawn),
         *_with_figure("threads", drawn),
         Section(
-            "steps",
+            "ablation",
             "What each step brings",
             tables=tuple(map(ablation_rows, evidence.ablations)),
             figures=_those(drawn, "steps"),
