@@ -93,6 +93,7 @@ def test_network_laid_out_for_an_arm_core_computes_what_pytorch_computes(
     assert np.abs(ours - expected).max() <= TOLERANCE * np.abs(expected).max()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "spec"), COMPILED_LONG, ids=lambda case: str(case))
 def test_compiled_large_network_computes_what_pytorch_computes(name: str, spec: InputSpec) -> None:
     test_compiled_network_computes_what_pytorch_computes(name, spec)
