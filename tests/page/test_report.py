@@ -96,3 +96,9 @@ def test_markdown_links_to_the_figures(evidence):
     assert "![Time against multiply-adds](figures/latency.svg)" in text
     assert "| mobilenet-1.0 |" in text
     assert "- processor: a CPU" in text
+
+
+def test_no_name_stands_twice_on_the_page(evidence):
+    named = re.findall(r' id="([^"]+)"', page(evidence))
+    assert len(named) == len(set(named))
+    assert {"ablation", "steps", "shuffle", "paper"} <= set(named)
