@@ -1,6 +1,6 @@
 """MetaSchedule as a peer: each model is tuned once, and what was found is kept in a cache folder.
 
-A tuning that was interrupted goes on with the trials that are left.
+A tuning that was interrupted goes on with what had been committed to its database by then.
 """
 
 import json
