@@ -6,7 +6,8 @@ from pathlib import Path
 from pipeline.engines.registry import OURS
 from pipeline.errors import RequestError
 from pipeline.report import HERO, OPPONENT
-from pipeline.results import Result, ResultFile, Verdict, write_text
+from pipeline.result_files import write_text
+from pipeline.results import Result, ResultFile, Verdict
 from pipeline.rows import Rows, markdown_table, size_text
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"

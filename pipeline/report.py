@@ -1,13 +1,9 @@
-"""Tables from results."""
+"""Tables of a benchmark."""
 
-import math
 from collections.abc import Sequence
 
-from pipeline.accuracy.score import AccuracyFile, Share
-from pipeline.compare import Comparison
 from pipeline.engines.registry import OURS
 from pipeline.paper_tables import paper_tables
-from pipeline.profiling.records import Profile
 from pipeline.results import Absence, Emulated, Result, ResultFile, Verdict
 from pipeline.rows import Rows, size_text
 from pipeline.study_tables import study_tables
@@ -29,29 +25,6 @@ LATENCY_HEADINGS = (
     "tuned/hand/default",
     "verdict",
 )
-COMPARISON_HEADINGS = (
-    "model",
-    "threads",
-    "engine",
-    "old p50 ms",
-    "new p50 ms",
-    "change",
-    "99 % sure of",
-    "outcome",
-)
-MEMORY_HEADINGS = (
-    "model",
-    "M parameters",
-    "library MB",
-    "activations MB",
-    "kernel edges MB",
-    "cache to registers MB",
-    "from DRAM MB",
-    "arithmetic mJ",
-    "cache mJ",
-    "DRAM mJ",
-    "estimate mJ",
-)
 EMULATED_HEADINGS = (
     "model",
     "input",
@@ -62,8 +35,6 @@ EMULATED_HEADINGS = (
     "first answers as PyTorch",
     "verdict",
 )
-MOVED = ("edge_bytes", "register_bytes", "dram_bytes")
-ACCURACY_HEADINGS = ("engine", "top-1", "95 % interval", "top-5", "95 % interval")
 LOADGEN_HEADINGS = (
     "model",
     "input",
@@ -169,28 +140,6 @@ def loadgen_rows(results: Sequence[Result]) -> Rows:
     return Rows("MLPerf LoadGen, single stream", LOADGEN_HEADINGS, cells)
 
 
-def comparison_rows(comparisons: Sequence[Comparison]) -> Rows:
-    """A row for each setting, in the order of the old file."""
-    return Rows("New against old", COMPARISON_HEADINGS, [*map(_comparison_cells, comparisons)])
-
-
-def memory_rows(profiles: Sequence[Profile]) -> Rows:
-    """Bytes and estimated energy of each model, once whatever the threads."""
-    models = {one.model: one for one in reversed(profiles)}
-    cells = [_memory_cells(one) for one in reversed(models.values())]
-    return Rows("Memory and energy", MEMORY_HEADINGS, cells)
-
-
-def accuracy_rows(scored: AccuracyFile) -> Rows:
-    """A row for each engine."""
-    cells: list[tuple[str, ...]] = [
-        (score.engine, *_share_cells(score.top1), *_share_cells(score.top5))
-        for score in scored.scores
-    ]
-    title = f"{scored.model}, {scored.images} images of {scored.classes} classes"
-    return Rows(title, ACCURACY_HEADINGS, cells)
-
-
 def advice(results: Sequence[Result]) -> list[str]:
     """What to do about each result that was not steady."""
     unsteady = (result for result in results if result.verdict is not Verdict.VALID)
@@ -217,35 +166,6 @@ def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
         f"{sources.tuned}/{sources.hand}/{sources.default}" if sources else "",
         str(result.verdict),
     )
-
-
-def _share_cells(share: Share) -> tuple[str, str]:
-    return f"{share.share:.2%}", f"{share.low:.1%} to {share.high:.1%}"
-
-
-def _memory_cells(one: Profile) -> tuple[str, ...]:
-    energy = one.energy
-    parts = (energy.arithmetic_uj, energy.cache_uj, energy.dram_uj)
-    moved = [sum(getattr(call, name) for call in one.calls) for name in MOVED]
-    sizes = (one.library_bytes, one.peak_activation_bytes, *moved)
-    return (
-        one.model,
-        f"{one.parameters / 1e6:.2f}",
-        *(f"{size / 1e6:.1f}" for size in sizes),
-        *(f"{part / 1e3:.2f}" for part in (*parts, sum(parts))),
-    )
-
-
-def _comparison_cells(one: Comparison) -> tuple[str, ...]:
-    times = [f"{result.latency_ms.p50:.3f}" if result else "" for result in (one.old, one.new)]
-    found, subject = one.change, one.subject
-    shown = ("", "")
-    if found:
-        known = math.isfinite(found.high)
-        span = f"{found.low:+.1%} to {found.high:+.1%}" if known else "nothing: too few rounds"
-        shown = (f"{found.ratio:+.1%}", span)
-    where = (subject.model, str(subject.threads), subject.engine)
-    return (*where, *times, *shown, str(one.outcome))
 
 
 def _ratio_cells(rival: Result, hero: Result) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def ablate(
     from pipeline.ablation.table import ablation_rows
     from pipeline.bench import conditions_of
     from pipeline.progress import Steps
-    from pipeline.results import write_results
+    from pipeline.result_files import write_results
     from pipeline.rows import rich_table
 
     chosen = steps_named(wanted)

@@ -37,9 +37,9 @@ def accuracy(
     options.require_package("PIL", "accuracy")
     from pipeline.accuracy.image_folder import read_image_folder
     from pipeline.accuracy.run import accuracy as score
+    from pipeline.accuracy.table import accuracy_rows
     from pipeline.progress import Steps
-    from pipeline.report import accuracy_rows
-    from pipeline.results import write_results
+    from pipeline.result_files import write_results
     from pipeline.rows import rich_table
 
     folder = read_image_folder(data)

@@ -68,7 +68,7 @@ def _on_cpu(recipe: "Recipe", ghz: float | None, path: Path | None) -> None:
     from pipeline.analysis.run import analyze_on_cpu
     from pipeline.analysis.table import describe, table_of
     from pipeline.progress import Steps
-    from pipeline.results import write_results
+    from pipeline.result_files import write_results
 
     with Steps(progress) as steps:
         analysis = analyze_on_cpu(recipe, ghz, steps.say)
@@ -83,7 +83,7 @@ def _on_gpu(recipe: "Recipe", counts: Sequence[int], path: Path | None) -> None:
     from pipeline.gpu.analyze import analyze_on_gpu
     from pipeline.gpu.table import describe, table_of
     from pipeline.progress import Steps
-    from pipeline.results import write_results
+    from pipeline.result_files import write_results
 
     with Steps(progress) as steps:
         file = analyze_on_gpu(recipe, counts, steps.say)

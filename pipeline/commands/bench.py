@@ -84,7 +84,7 @@ def bench(
     from pipeline.bench import conditions_of
     from pipeline.progress import bench_steps
     from pipeline.report import advice, bench_tables
-    from pipeline.results import write_results, write_text
+    from pipeline.result_files import write_results, write_text
     from pipeline.rows import markdown_table, rich_table
     from pipeline.suites import suite_named
 

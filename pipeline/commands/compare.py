@@ -26,8 +26,8 @@ def compare(
     margin = options.share(fail_above)
     from pipeline.compare import compare as compared
     from pipeline.compare import fails, machine_change
-    from pipeline.report import comparison_rows
-    from pipeline.results import read_results
+    from pipeline.comparison_table import comparison_rows
+    from pipeline.result_files import read_results
     from pipeline.rows import rich_table
 
     files = read_results(old), read_results(new)

@@ -44,7 +44,7 @@ def profile(
     from pipeline.profiling.table import describe, profile_rows
     from pipeline.profiling.trace import trace as trace_of
     from pipeline.progress import Steps
-    from pipeline.results import write_json, write_results
+    from pipeline.result_files import write_json, write_results
     from pipeline.rows import rich_table
 
     with Steps(progress) as steps:

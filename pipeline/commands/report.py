@@ -30,7 +30,7 @@ def report(
 
 def _insert(files: list[Path], readme: Path) -> None:
     from pipeline.readme import insert_results
-    from pipeline.results import read_results
+    from pipeline.result_files import read_results
 
     insert_results(read_results(options.single_file(files)), readme)
     print(f"{readme}: has the tables of {files[0]}")
@@ -46,7 +46,7 @@ def _page(files: list[Path], out: Path, figures: Path | None, markdown: Path | N
     from pipeline.page.figures import write_figures
     from pipeline.page.page import markdown as markdown_of
     from pipeline.page.page import page
-    from pipeline.results import write_text
+    from pipeline.result_files import write_text
 
     evidence = read_evidence(files)
     assert page_path is not None

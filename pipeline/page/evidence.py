@@ -8,7 +8,8 @@ from pathlib import Path
 from pipeline.ablation.records import Ablation, AblationFile, read_ablations
 from pipeline.errors import RequestError
 from pipeline.profiling.records import Profile, ProfileFile, read_profiles
-from pipeline.results import Absence, Complexity, Environment, Result, ResultFile, read_results
+from pipeline.result_files import read_results
+from pipeline.results import Absence, Complexity, Environment, Result, ResultFile
 
 READERS: dict[str, Callable[[Path], ProfileFile | AblationFile]] = {
     "shufflenet-tvm profile": read_profiles,

@@ -8,9 +8,10 @@ from pipeline.engines.registry import OURS
 from pipeline.page.evidence import Evidence
 from pipeline.page.figures import Figure, figures
 from pipeline.paper_tables import paper_tables
+from pipeline.profiling.memory_table import memory_rows
 from pipeline.profiling.records import Profile
 from pipeline.profiling.table import LARGEST_GAP
-from pipeline.report import latency_rows, loadgen_rows, memory_rows, ratio_rows
+from pipeline.report import latency_rows, loadgen_rows, ratio_rows
 from pipeline.results import Environment, Result, Verdict
 from pipeline.rows import Rows
 from pipeline.study_tables import study_tables
@@ -132,7 +133,7 @@ def _layers_note(profiles: Sequence[Profile]) -> str:
     far = [one for one in profiles if abs(one.gap) > LARGEST_GAP]
     gaps = ", ".join(f"{one.model} {one.gap:+.1%}" for one in far)
     within = f"The kernels, timed one at a time, add up to the whole within {LARGEST_GAP:.0%}"
-    return f"{within}, except: {gaps}." if far else f"{within}."
+    return f"{within}, but for {gaps}." if far else f"{within}."
 
 
 def _conditions(evidence: Evidence) -> tuple[tuple[str, str], ...]:

@@ -16,7 +16,7 @@ from pipeline import doctor
 from pipeline.__main__ import status_of
 from pipeline.errors import RequestError, WorkFailedError
 from pipeline.models import names
-from pipeline.results import read_results
+from pipeline.result_files import read_results
 
 ROOT = Path(pipeline.__file__).parent.parent
 COMMANDS = ["models", "targets", "doctor", "tune", "compile", "bench", "verify"]

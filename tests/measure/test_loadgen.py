@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.engines.loadgen import single_stream, summary
 from pipeline.report import loadgen_rows
-from pipeline.results import read_results
+from pipeline.result_files import read_results
 from tests.measure.records import result
 
 SUMMARY = """

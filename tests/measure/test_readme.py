@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.errors import RequestError
 from pipeline.readme import BEGIN, END, insert_results, results_markdown, savings, side_by_side
-from pipeline.results import Verdict, read_results
+from pipeline.result_files import read_results
+from pipeline.results import Verdict
 from tests.measure.records import result, result_file
 
 ROOT = Path(__file__).parents[2]

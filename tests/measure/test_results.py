@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.environment import describe_environment
 from pipeline.errors import RequestError
-from pipeline.results import ResultFile, read_results, write_results
+from pipeline.result_files import read_results, write_results
+from pipeline.results import ResultFile
 from tests.measure.records import TUNED, result, result_file
 
 

@@ -11,7 +11,7 @@ from pipeline.page.figures import figures, write_figures
 from pipeline.page.page import markdown, page
 from pipeline.page.sections import facts, sections
 from pipeline.profiling.records import ProfileFile
-from pipeline.results import write_results
+from pipeline.result_files import write_results
 from tests.measure.records import result, result_file
 from tests.page.conftest import profile
 
