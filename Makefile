@@ -24,7 +24,7 @@ test: .venv/installed
 
 # Whole networks in both arithmetics on the emulated ARM device; it takes hours.
 test-devices: .venv/installed
-	$(BIN)/python -m pytest -s --require-device --whole tests/arm
+	$(BIN)/python -m pytest -s --require-device -m "long or not long" tests/arm
 
 # The long form of what `test` has of tuning: many deaths, many damaged files.
 test-faults: .venv/installed

@@ -10,6 +10,3 @@ def pytest_addoption(parser):
     parser.addoption(
         "--require-device", action="store_true", help="fail where no emulated device can be had"
     )
-    parser.addoption(
-        "--whole", action="store_true", help="whole networks on the emulated device, for hours"
-    )

@@ -17,41 +17,39 @@ from typing import Any
 from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
+from schedules.cpu.channel_sums import (
+    ChannelSums,
+    Tile,
+    hand_tile,
+    tiles_that_fit,
+    weight_shapes,
+)
 from schedules.cpu.moves import Nest
 from schedules.frame import Frame
-from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, store, zero
-from schedules.vectors import Vectors
+
+__all__ = [
+    "NESTS",
+    "AdaptivePool",
+    "Tile",
+    "emit",
+    "hand_tile",
+    "nest",
+    "tiles_that_fit",
+    "weight_shapes",
+]
 
 NESTS = 2
 
 
 @dataclass(frozen=True)
-class AdaptivePool:
+class AdaptivePool(ChannelSums):
     """The averages that make an image of the size of `target`."""
 
     source: Frame
     target: Frame
     lanes: int
     macs: int = 0
-
-    @property
-    def dtype(self) -> str:
-        """Of its arithmetic: what it adds up may be beyond what 16 bits hold."""
-        return "float32"
-
-    @property
-    def vectors(self) -> Vectors:
-        """The channels as vectors."""
-        return Vectors(self.source.channels, self.lanes)
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The numbers of the nest."""
-
-    strip_rows: int
-    vectors: int
 
 
 def emit(name: str, work: AdaptivePool, tensors: Tensors) -> None:
@@ -92,11 +90,6 @@ def _largest(size: int, count: int) -> int:
     return max(int(_window(index, size, count)[1]) for index in range(count))
 
 
-def weight_shapes(work: AdaptivePool) -> dict[str, tuple[int, ...]]:
-    """A pool has no constants."""
-    return {}
-
-
 def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
@@ -112,19 +105,3 @@ def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     sch.unroll(v)
     sch.vectorize(lane)
     return Nest((strip,), sums, kh)
-
-
-def tiles_that_fit(work: AdaptivePool, machine: Machine) -> list[tuple[int]]:
-    """Every number of vectors that divides the channels and leaves registers free."""
-    return [
-        (vectors,)
-        for vectors in range(1, machine.registers // 2 + 1)
-        if work.vectors.count % vectors == 0
-    ]
-
-
-def hand_tile(work: AdaptivePool, machine: Machine, strip_rows: int) -> Tile:
-    """As many sums as it takes to hide the latency of an addition, and no more."""
-    enough = 2 * machine.fma_latency
-    fitting = [vectors for (vectors,) in tiles_that_fit(work, machine)]
-    return Tile(strip_rows, min(fitting, key=lambda vectors: (abs(vectors - enough), -vectors)))

@@ -15,41 +15,35 @@ from typing import Any
 from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
+from schedules.cpu import channel_sums
+from schedules.cpu.channel_sums import ChannelSums, Tile, tiles_that_fit, weight_shapes
 from schedules.cpu.moves import Nest
 from schedules.frame import Frame
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, store, zero
-from schedules.vectors import Vectors
+
+__all__ = [
+    "NESTS",
+    "Mean",
+    "Tile",
+    "emit",
+    "hand_tile",
+    "nest",
+    "tiles_that_fit",
+    "weight_shapes",
+]
 
 NESTS = 2
 
 
 @dataclass(frozen=True)
-class Mean:
+class Mean(ChannelSums):
     """The mean over the pixels of each image; `target` has one pixel an image."""
 
     source: Frame
     target: Frame
     lanes: int
     macs: int = 0
-
-    @property
-    def dtype(self) -> str:
-        """Of its arithmetic: a sum of so many values is beyond what 16 bits hold."""
-        return "float32"
-
-    @property
-    def vectors(self) -> Vectors:
-        """The channels as vectors."""
-        return Vectors(self.source.channels, self.lanes)
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The numbers of the nest."""
-
-    strip_rows: int
-    vectors: int
 
 
 def emit(name: str, work: Mean, tensors: Tensors) -> None:
@@ -68,11 +62,6 @@ def emit(name: str, work: Mean, tensors: Tensors) -> None:
     with block(name, axes) as (r, v, lane):
         mean = sums[r, v, lane] * T.FloatImm(work.dtype, 1 / (source.height * source.width))
         store(out, mean, work.target.at(r, 0, vectors.start(v) + lane))
-
-
-def weight_shapes(work: Mean) -> dict[str, tuple[int, ...]]:
-    """A mean has no constants."""
-    return {}
 
 
 def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
@@ -94,17 +83,6 @@ def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     return Nest((strip, vector_block), sums, y)
 
 
-def tiles_that_fit(work: Mean, machine: Machine) -> list[tuple[int]]:
-    """Every number of vectors whose sums fit the registers."""
-    return [
-        (vectors,)
-        for vectors in range(1, machine.registers // 2 + 1)
-        if work.vectors.count % vectors == 0
-    ]
-
-
 def hand_tile(work: Mean, machine: Machine, strip_rows: int) -> Tile:
-    """As many sums as it takes to hide the latency of an addition, and no more."""
-    enough = 2 * machine.fma_latency
-    fitting = [vectors for (vectors,) in tiles_that_fit(work, machine)]
-    return Tile(1, min(fitting, key=lambda vectors: (abs(vectors - enough), -vectors)))
+    """The same for one image at a time."""
+    return channel_sums.hand_tile(work, machine, 1)

@@ -21,17 +21,28 @@ from typing import Any
 from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
+from schedules.cpu.channel_sums import ChannelSums, Tile, weight_shapes
 from schedules.cpu.moves import Nest, partition
 from schedules.frame import Frame
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, store, zero
-from schedules.vectors import Vectors
+
+__all__ = [
+    "NESTS",
+    "Normalisation",
+    "Tile",
+    "emit",
+    "hand_tile",
+    "nest",
+    "tiles_that_fit",
+    "weight_shapes",
+]
 
 NESTS = 2
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class Normalisation(ChannelSums):
     """Every value divided by (bias + alpha * mean of the squares of `size` channels)^(3/4)."""
 
     source: Frame
@@ -41,24 +52,6 @@ class Normalisation:
     bias: float
     lanes: int
     macs: int = 0
-
-    @property
-    def dtype(self) -> str:
-        """Of its arithmetic: what it adds up may be beyond what 16 bits hold."""
-        return "float32"
-
-    @property
-    def vectors(self) -> Vectors:
-        """The channels as vectors."""
-        return Vectors(self.source.channels, self.lanes)
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The numbers of the nest."""
-
-    strip_rows: int
-    vectors: int
 
 
 def emit(name: str, work: Normalisation, tensors: Tensors) -> None:
@@ -80,11 +73,6 @@ def emit(name: str, work: Normalisation, tensors: Tensors) -> None:
         root = T.sqrt(scale)
         value = T.cast(data[source.at(r, x, channel)], work.dtype) / (root * T.sqrt(root))
         store(out, value, work.target.at(r, x, channel))
-
-
-def weight_shapes(work: Normalisation) -> dict[str, tuple[int, ...]]:
-    """A normalisation has no constants."""
-    return {}
 
 
 def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:

@@ -1,6 +1,6 @@
 """Whole networks over real RPC to the emulated device, in both arithmetics.
 
-In short one small network of each; with --whole all ShuffleNets of 1.0x and MobileNet, on images of
+In short one small network of each; as long tests all ShuffleNets of 1.0x and MobileNet, on images of
 224x224, which takes hours.
 """
 
@@ -33,12 +33,10 @@ def test_a_small_network(compiled, address, name, dtype):
     assert found.top1_agreement == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_whole_network(compiled, address, request, name, dtype):
-    if not request.config.getoption("--whole"):
-        # Hours of emulation are for `make test-devices`.
-        pytest.skip("for --whole")
+def test_a_whole_network(compiled, address, name, dtype):
     folder = compiled(name, target_named("cortex-a76", dtype=dtype), InputSpec())
     found = agreement(address, read_bundle(folder), IMAGES)
     print(f"{name} {dtype}: {found}")
