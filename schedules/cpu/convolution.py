@@ -27,7 +27,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.moves import Nest, keep_in_registers, partition
-from schedules.cpu.product_cycles import Product
+from schedules.cpu.products import Product, product_tiles
 from schedules.frame import Frame
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, store
@@ -155,13 +155,7 @@ def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
 
 def tiles_that_fit(work: Convolution, machine: Machine) -> list[tuple[int, int]]:
     """Every (columns, vectors) whose sums, weights and one broadcast fit the registers."""
-    return [
-        (columns, vectors)
-        for vectors in range(1, work.vectors.count + 1)
-        for columns in range(1, work.target.width + 1)
-        if work.vectors.count % vectors == 0
-        and columns * vectors + vectors + 1 <= machine.registers
-    ]
+    return product_tiles(work.vectors.count, work.target.width, machine)
 
 
 def hand_tile(work: Convolution, machine: Machine, strip_rows: int) -> Tile:

@@ -40,7 +40,6 @@ __all__ = [
 
 NESTS = 2
 
-FLOAT_BYTES = 4
 # Bytes of a cache line, and of what one way of a first-level cache holds.
 LINE = 64
 PAGE = 4096
@@ -170,7 +169,7 @@ def _crowded(work: Depthwise, machine: Machine, columns: int) -> bool:
     Pixels that are a power of two of lines apart share few of its sets; each has as many ways as
     the cache has pages.
     """
-    lines = ceil(work.source.channels * FLOAT_BYTES / LINE)
+    lines = ceil(work.source.channels * np.dtype(work.dtype).itemsize / LINE)
     sets = PAGE // LINE // gcd(lines, PAGE // LINE)
     pixels = KERNEL * ((columns - 1) * work.stride + KERNEL)
     return pixels > sets * machine.l1_bytes // PAGE

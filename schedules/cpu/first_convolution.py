@@ -23,6 +23,7 @@ from tvm.script.ir_builder import tirx as T
 from schedules.activation import activate
 from schedules.cpu.halo import Halo
 from schedules.cpu.moves import Nest, keep_in_registers
+from schedules.cpu.products import product_tiles
 from schedules.cpu.window import KERNEL, Tile, tiled
 from schedules.frame import Frame, Planes
 from schedules.machine import Machine
@@ -145,13 +146,7 @@ def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
 
 def tiles_that_fit(work: FirstConvolution, machine: Machine) -> list[tuple[int, int]]:
     """Every (columns, vectors) whose sums, weights and one broadcast fit the registers."""
-    return [
-        (columns, vectors)
-        for vectors in range(1, work.vectors.count + 1)
-        for columns in range(1, work.target.width + 1)
-        if work.vectors.count % vectors == 0
-        and columns * vectors + vectors + 1 <= machine.registers
-    ]
+    return product_tiles(work.vectors.count, work.target.width, machine)
 
 
 def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile:

@@ -31,7 +31,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.moves import Nest, keep_in_registers, partition
-from schedules.cpu.product_cycles import Product
+from schedules.cpu.products import Product, product_tiles
 from schedules.frame import Frame
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, store
@@ -189,13 +189,7 @@ def hand_tile(work: Pointwise, machine: Machine, strip_rows: int) -> Tile:
 
 def tiles_that_fit(work: Pointwise, machine: Machine) -> list[tuple[int, int]]:
     """Every (columns, vectors) whose sums, weights and one broadcast fit the registers."""
-    return [
-        (columns, vectors)
-        for vectors in range(1, work.vectors.count + 1)
-        for columns in range(1, work.source.width + 1)
-        if work.vectors.count % vectors == 0
-        and columns * vectors + vectors + 1 <= machine.registers
-    ]
+    return product_tiles(work.vectors.count, work.source.width, machine)
 
 
 def cycles(work: Pointwise, machine: Machine, columns: int, vectors: int) -> float:

@@ -27,7 +27,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.moves import Nest, partition
-from schedules.cpu.product_cycles import Product
+from schedules.cpu.products import Product
 from schedules.frame import Frame
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, store

@@ -1,4 +1,6 @@
-"""How long the inner loop of a 1x1 convolution takes, as far as counting tells.
+"""Tiles of products, as convolutions are: which fit the registers, and how long their loops take.
+
+    for columns, vectors: sum[x, v] += data[x] * weight[v]      # the data broadcast
 
 A step multiplies `columns` values of the data by `vectors` vectors of weights. Its loads hide
 behind the multiply-adds, but not wholly where there are nearly as many: measured on AVX-512, a
@@ -46,3 +48,13 @@ class Product:
         full, rest = divmod(width, columns)
         row = full * self.step_cycles(columns) + (self.step_cycles(rest) if rest else 0)
         return self.steps * row / width + PIXEL_END + VECTOR_END * self.vectors
+
+
+def product_tiles(vectors: int, width: int, machine: Machine) -> list[tuple[int, int]]:
+    """Every (columns, vectors) whose sums, weights and one broadcast fit the registers."""
+    return [
+        (columns, tile)
+        for tile in range(1, vectors + 1)
+        for columns in range(1, width + 1)
+        if vectors % tile == 0 and columns * tile + tile + 1 <= machine.registers
+    ]
