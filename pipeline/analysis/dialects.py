@@ -83,7 +83,8 @@ ARM = Dialect(
     branch=re.compile(r"b(eq|ne|lt|le|gt|ge|lo|ls|hi|hs|mi|pl|vs|vc|cs|cc)$"),
     jump=re.compile(r"b$"),
     leave=re.compile(r"(bx|pop|ldm\w*)$"),
-    multiply=re.compile(r"v(fma|mla)\.f"),
+    # For cores of 32 bits the compiler makes a multiplication and an addition of a multiply-add.
+    multiply=re.compile(r"v(fma|mla|mul)\.f"),
     load=re.compile(r"v?ld"),
     store=re.compile(r"v?st"),
     stack=re.compile(r"\[sp\b"),

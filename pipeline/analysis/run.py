@@ -101,7 +101,7 @@ def _facts(tiled: Tiled, call: Call, name: str, calls: int, program: str | None)
 def _of_bundle(bundle: Bundle, recipe: Recipe) -> Tiled:
     """The kernels of a bundle with the tiles that its manifest names."""
     manifest = bundle.manifest
-    target = target_named(manifest.target.name)
+    target = target_named(manifest.target.name, dtype=manifest.target.dtype)
     model = model_of_bundle(bundle, replace(recipe, target=target.name))
     lowered = lower(model, target)
     entries = kernel_entries(bundle, lowered)

@@ -1,7 +1,7 @@
 """Whole networks over real RPC to the emulated device, in both arithmetics.
 
-In short one small network of each; as long tests all ShuffleNets of 1.0x and MobileNet, on images of
-224x224, which takes hours.
+In short one small network of each; as long tests all ShuffleNets of 1.0x and MobileNet, on images
+of 224x224, which takes hours.
 """
 
 import numpy as np
