@@ -82,6 +82,14 @@ class Chain:
         channels = self.source.channels if isinstance(self.source, Frame) else 0
         return width(self.windowed, channels, self.offset, self.target.channels)
 
+    def store_lanes(self, product: Product, role: str) -> int:
+        """Values of one access when a product's results go to the tensor of a role; 1 where the
+        shuffle, or a number of outputs that is odd, scatters neighbours."""
+        order = self.order if role == "after" or not self.follow else None
+        if order is None:
+            return width(product.outputs, self.offset, self.target.channels)
+        return width(product.outputs, order.inputs) if order.shuffle == 1 else 1
+
     @property
     def macs(self) -> int:
         """Multiply-adds of the operators, without what a halo repeats."""
@@ -149,8 +157,12 @@ def shared_bytes(chain: Chain, tile: Tile) -> int:
         total += count * row_bytes(chain.windowed) if chain.window else 0
         columns = chain.project.vectors // tile.parts
         total += parts_bytes(chain.project, count, columns, tile, step(chain))
+        if not chain.follow and chain.store_lanes(chain.project, "out") == 1:
+            total += count * row_bytes(columns * LANES)
     if chain.follow and chain.project:
         total += count * row_bytes(chain.project.vectors * LANES)
+        if chain.store_lanes(chain.follow, "after") == 1:
+            total += count * row_bytes(chain.follow.vectors * LANES)
         total += parts_bytes(chain.follow, count, chain.follow.vectors, tile, LANES)
     return total
 

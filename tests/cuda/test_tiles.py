@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from pipeline.targets.gpu import GPUS
-from schedules.cuda.chain import Chain, shared_bytes
-from schedules.cuda.operators import hand_tile, program, signature, tiles_that_fit
+from schedules.cuda.chain import PATCH, Chain, shared_bytes
+from schedules.cuda.mean import Mean
+from schedules.cuda.operators import Work, hand_tile, program, signature, tiles_that_fit
+from schedules.cuda.order import Order
 from schedules.cuda.product import Product
+from schedules.cuda.scale import Scale
 from schedules.cuda.tiles import registers
 from schedules.cuda.window import Window
-from schedules.frame import Frame
+from schedules.frame import Frame, Planes
 from schedules.gpu import BLOCK_SHARED_BYTES
 from tests.cuda.running import run
 
@@ -32,23 +35,40 @@ CHAINS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("chain", CHAINS, ids=range(len(CHAINS)))
-def test_random_tiles_compute_the_same(chain: Chain) -> None:
+ORDER = Order(12, 2, 2)
+WORKS = [
+    *CHAINS,
+    Chain(
+        Planes(2, 3, 17, 19), Frame(2, 5, 5, 24), expand=Product(1, PATCH, 24, "relu"),
+        middle=Frame(2, 9, 10, 24), window=Window("max", 2), stride=2,
+    ),
+    Chain(
+        Frame(1, 7, 9, 24), Frame(1, 7, 9, 30), window=Window("depthwise", 1),
+        project=Product(2, 12, 15, "relu"), follow=Product(2, 16, 6, "relu"), order=ORDER,
+        after=ORDER.places,
+    ),
+    Mean(Frame(3, 5, 7, 24)),
+    Scale(Frame(2, 3, 5, 12), Frame(2, 3, 5, 12), residual=True, activation="relu"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("work", WORKS, ids=range(len(WORKS)))
+def test_random_tiles_compute_the_same(work: Work) -> None:
     rng = np.random.default_rng(SEED)
     print(f"seed {SEED}")
-    shapes = signature(chain)
+    shapes = signature(work)
     arguments = {
         name: rng.standard_normal(shape, dtype="float32")
         for name, shape in {**shapes.inputs, **shapes.constants}.items()
     }
-    space = tiles_that_fit(chain, T4)
-    hand = hand_tile(chain, T4)
-    expected = run(program(chain, hand), arguments, shapes.outputs)["out"]
-    assert np.isfinite(expected).all()
+    space = tiles_that_fit(work, T4)
+    expected = run(program(work, hand_tile(work, T4)), arguments, shapes.outputs)
     for index in rng.permutation(len(space))[:CANDIDATES]:
-        ours = run(program(chain, space[index]), arguments, shapes.outputs)["out"]
-        scale = np.abs(expected).max()
-        assert np.abs(ours - expected).max() <= TOLERANCE * scale, space[index]
+        made = run(program(work, space[index]), arguments, shapes.outputs)
+        for name, ours in made.items():
+            assert np.isfinite(expected[name]).all()
+            scale = np.abs(expected[name]).max()
+            assert np.abs(ours - expected[name]).max() <= TOLERANCE * scale, space[index]
 
 
 @pytest.mark.parametrize("chain", CHAINS, ids=range(len(CHAINS)))
