@@ -86,9 +86,7 @@ def _calibrate(module: nn.Module, images: torch.Tensor) -> None:
     norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = None  # torch's way to ask for the plain average
-    classifier = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.Linear)][
-        -1
-    ]
+    *_, classifier = (one for one in module.modules() if isinstance(one, nn.Conv2d | nn.Linear))
     seen: list[torch.Tensor] = []
     hook = classifier.register_forward_hook(lambda _, __, made: seen.append(made))
     _without_dropout(module.train())
