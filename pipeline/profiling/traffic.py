@@ -112,6 +112,8 @@ def _accesses(node: Any, loops: Loops) -> Iterator[Access]:
     elif isinstance(node, tirx.BufferStore):
         yield node.buffer, node.indices, loops
         yield from _loads(node.value, loops)
+    elif isinstance(node, tirx.Evaluate):
+        return  # A line fetched ahead goes to a cache, to no register.
     else:
         raise TypeError(f"no loop nest of these schedules has a {type(node).__name__}")
 

@@ -27,6 +27,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.cpu.prefetch import Panel
 from schedules.cpu.products import Product, product_tiles
 from schedules.frame import Frame
 from schedules.machine import Machine
@@ -150,7 +151,8 @@ def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     *_, x, group, v, lane, kh, kw, k = sch.get_loops(sums)
     sch.reorder(group, kh, kw, k, x, v, lane)
     keep_in_registers(sch, x, v, lane)
-    return Nest((strip, g, vector_block), sums, kh)
+    panel = Panel((row, column_block), (kh, kw, k), f"{name}_sum_update", tile.vectors)
+    return Nest((strip, g, vector_block), sums, kh, panel=panel)
 
 
 def tiles_that_fit(work: Convolution, machine: Machine) -> list[tuple[int, int]]:

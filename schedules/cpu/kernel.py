@@ -25,6 +25,7 @@ from schedules.cpu.operators import Work, operator
 from schedules.cpu.overlap import overlapping, strip_tile, windows
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
+from schedules.cpu.prefetch import WORTH_BYTES, fetching_ahead
 from schedules.cpu.strips import function, in_sequence, in_strips, nests_of
 from schedules.frame import Frame, Planes
 from schedules.program import prim_func, scratch, tensor
@@ -198,13 +199,13 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
             borders.append(part)
             continue
         sch = s_tir.Schedule(part)
-        schedule_stage(sch, stage, strip_tile(stage, tile), alone)
-        strips.append(sch.mod["main"])
+        nest = schedule_stage(sch, stage, strip_tile(stage, tile), alone)
+        strips.append(_fetching_ahead(sch, stage, nest))
     joined = in_sequence if alone else in_strips
     return _in_place(joined(whole, borders, strips), kernel)
 
 
-def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = True) -> None:
+def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = True) -> Nest:
     """Nest a stage that is all of a function; `alone` if no other stage shares its strips.
 
     Alone, every strip of every vector block is a task of its own.
@@ -214,6 +215,15 @@ def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = T
         sch.parallel(sch.fuse(*nest.outer))
     if nest.sums is not None:
         begin_apart(sch, nest)
+    return nest
+
+
+def _fetching_ahead(sch: s_tir.Schedule, stage: Stage, nest: Nest) -> PrimFunc:
+    """The scheduled function of a stage, which fetches its weights ahead where that is worth it."""
+    weight = f"{stage.name}_weight"
+    if nest.panel is None or stage.constant_bytes[weight] < WORTH_BYTES:
+        return sch.mod["main"]
+    return fetching_ahead(sch, nest.panel, weight)
 
 
 def _parts(whole: PrimFunc, kernel: Kernel) -> list[PrimFunc]:

@@ -5,13 +5,16 @@ from typing import Any
 
 from tvm import s_tir
 
+from schedules.cpu.prefetch import Panel
+
 
 @dataclass(frozen=True)
 class Nest:
     """What a stage leaves to do: its outer loops, the strip first, and its sums to begin.
 
     The sums are a block with a reduction whose first loop is `reduction`. A tile of them is the
-    last loops of the block that begins them: `unrolled` of them, and lanes if `vectorized`.
+    last loops of the block that begins them: `unrolled` of them, and lanes if `vectorized`. `panel`
+    is what its weights meet, if they may be worth fetching ahead.
     """
 
     outer: tuple[Any, ...]
@@ -19,6 +22,7 @@ class Nest:
     reduction: Any | None = None
     unrolled: int = 2
     vectorized: bool = True
+    panel: Panel | None = None
 
 
 def partition(sch: s_tir.Schedule, loop: Any) -> None:

@@ -31,6 +31,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.cpu.prefetch import Panel
 from schedules.cpu.products import Product, product_tiles
 from schedules.frame import Frame
 from schedules.machine import Machine
@@ -157,15 +158,20 @@ def pack(work: Pointwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.
 
 def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    sums, outer = tiled(sch, name, tile)
+    sums, outer, pixels = tiled(sch, name, tile)
     *_, x, group, v, lane, k = sch.get_loops(sums)
     sch.reorder(group, k, x, v, lane)
     keep_in_registers(sch, x, v, lane)
-    return Nest(outer, sums, k)
+    return Nest(outer, sums, k, panel=Panel(pixels, (k,), f"{name}_sum_update", tile.vectors))
 
 
-def tiled(sch: s_tir.Schedule, name: str, tile: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Tile the result and put the sums in registers; the block of sums, and the outer loops."""
+def tiled(
+    sch: s_tir.Schedule, name: str, tile: Any
+) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+    """Tile the result and put the sums in registers.
+
+    The block of sums, the outer loops, and those over the tiles of a vector block.
+    """
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
     r, x, g, v, lane = sch.get_loops(out)
     strip, row = sch.split(r, [None, tile.strip_rows])
@@ -176,7 +182,7 @@ def tiled(sch: s_tir.Schedule, name: str, tile: Any) -> tuple[Any, tuple[Any, ..
     sch.set_scope(sums, 0, "local")
     partition(sch, column_block)
     keep_in_registers(sch, column, vector, lane)
-    return sums, (strip, g, vector_block)
+    return sums, (strip, g, vector_block), (row, column_block)
 
 
 def hand_tile(work: Pointwise, machine: Machine, strip_rows: int) -> Tile:

@@ -28,6 +28,7 @@ from tvm.script.ir_builder import tirx as T
 from schedules.cpu import pointwise
 from schedules.cpu.moves import Nest, keep_in_registers
 from schedules.cpu.pointwise import Pointwise, Tile, pack, weight_dtype, weight_shapes
+from schedules.cpu.prefetch import Panel
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch
 
@@ -99,7 +100,7 @@ def emit(name: str, work: PointwiseLanes, tensors: Tensors) -> None:
 
 def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    sums, outer = pointwise.tiled(sch, name, tile)
+    sums, outer, pixels = pointwise.tiled(sch, name, tile)
     *_, x, group, v, lane, k, d = sch.get_loops(sums)
     values = sch.cache_read(sums, len(sch.get(sums).reads) + DATA, "local")
     sch.reorder(group, k, d, v, x, lane)
@@ -109,7 +110,7 @@ def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     *_, column, neighbour = sch.get_loops(values)
     sch.unroll(column)
     sch.vectorize(neighbour)
-    return Nest(outer, sums, k)
+    return Nest(outer, sums, k, panel=Panel(pixels, (k,), f"{name}_sum_update", tile.vectors))
 
 
 def tiles_that_fit(work: PointwiseLanes, machine: Machine) -> list[tuple[int, int]]:

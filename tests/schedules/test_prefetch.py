@@ -1,0 +1,89 @@
+"""Weights are fetched a panel ahead: all of the next one, and nothing else."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from tvm import s_tir, tirx
+
+from schedules.cpu import convolution, pointwise
+from schedules.cpu.convolution import Convolution
+from schedules.cpu.kernel import scheduled
+from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise_lanes import PointwiseLanes
+from schedules.cpu.prefetch import LINE
+from schedules.frame import Frame
+from tests.schedules.layers import alone
+
+FRAME, WIDE = Frame(1, 6, 6, 384), Frame(1, 6, 6, 192)
+PER_LINE = LINE // 4
+STRIPS = 2
+
+
+@pytest.mark.parametrize("merged", [True, False], ids=["merged", "apart"])
+@pytest.mark.parametrize(("columns", "vectors"), [(6, 2), (4, 4), (5, 1)])
+@pytest.mark.parametrize(
+    "work",
+    [
+        Pointwise(FRAME, WIDE, 1, 384, 192, 8),
+        Pointwise(FRAME, Frame(1, 6, 6, 576), 3, 128, 192, 8),
+        PointwiseLanes(FRAME, WIDE, 1, 384, 192, 4),
+        Convolution(Frame(1, 6, 6, 40, 1), WIDE, (3, 3), 1, 1, 1, 40, 192, 8),
+    ],
+    ids=["pointwise", "grouped", "lanes", "convolution"],
+)
+def test_a_strip_fetches_every_next_panel(
+    work: Any, columns: int, vectors: int, merged: bool
+) -> None:
+    module = convolution if isinstance(work, Convolution) else pointwise
+    function = scheduled(alone(work), [module.Tile(6 // STRIPS, columns, vectors)], merged)
+    ((place, loops),) = _fetches(function.body, ())
+    shape = module.weight_shapes(work)["weight"]
+    size = vectors * int(np.prod(shape[2:]))
+    panels = [range(at, at + size, PER_LINE) for at in range(0, int(np.prod(shape)), size)]
+    # Each iteration of the loops around row, column block, two of one iteration and the steps is a
+    # panel of a strip.
+    inner = 7 if isinstance(work, Convolution) else 5
+    around = np.prod([int(loop.extent) for loop in loops[:-inner]])
+    fetched = [list(np.unique(row)) for row in _places(place, loops, shape).reshape(around, -1)]
+    assert fetched == [list(panel) for panel in (*panels[1:], panels[0])] * STRIPS
+
+
+def test_weights_that_stay_in_a_cache_are_not_fetched() -> None:
+    work = Pointwise(FRAME, Frame(1, 6, 6, 96), 1, 384, 96, 8)
+    function = scheduled(alone(work), [pointwise.Tile(3, 6, 2)], merged=True)
+    assert not list(_fetches(function.body, ()))
+
+
+def test_tiles_too_few_for_a_panel_fetch_nothing() -> None:
+    frame = Frame(1, 1, 1, 512)
+    work = Pointwise(frame, frame, 1, 512, 512, 16)
+    function = scheduled(alone(work), [pointwise.Tile(1, 1, 4)], merged=True)
+    assert not list(_fetches(function.body, ()))
+
+
+def _fetches(stmt: Any, loops: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """The place that every fetch of a statement names, and the loops around it that count."""
+    if isinstance(stmt, tirx.Evaluate):
+        (load,) = stmt.value.args[0].args
+        yield load.indices, loops
+    elif isinstance(stmt, tirx.For):
+        yield from _fetches(stmt.body, (*loops, stmt))
+    elif isinstance(stmt, tirx.SeqStmt):
+        for part in stmt.seq:
+            yield from _fetches(part, loops)
+    elif isinstance(stmt, s_tir.SBlockRealize):
+        yield from _fetches(stmt.block.body, loops)
+
+
+def _places(indices: Any, loops: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+    """The element that indices name, some beyond their extent, in every iteration of the loops."""
+    grid = np.indices([int(loop.extent) for loop in loops])
+    names = {loop.loop_var.name: values for loop, values in zip(loops, grid, strict=True)}
+    numpy = {"T": SimpleNamespace(max=np.maximum, min=np.minimum)}
+    flat: Any = 0
+    for index, extent in zip(indices, shape, strict=True):
+        flat = flat * extent + eval(str(index), {**numpy, **names})
+    return flat
