@@ -28,12 +28,16 @@ def input_size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def thread_counts(text: str, cores: int | None = None) -> tuple[int, ...]:
-    """Each number of threads once, from "1,2"; no more than there are cores, or than are here."""
+# More than any device has; how many one has is not known here.
+MOST_CORES = 64
+
+
+def thread_counts(text: str, remote: bool = False) -> tuple[int, ...]:
+    """Each number of threads once, from "1,2"; no more than this machine or a device may have."""
     words = text.split(",")
     if not all(re.fullmatch(r"\d{1,5}", word.strip(), re.ASCII) for word in words):
         raise RequestError(f"threads {text!r} is not a list of numbers, as in 1,2")
-    cores = cores or len(os.sched_getaffinity(0))
+    cores = MOST_CORES if remote else len(os.sched_getaffinity(0))
     counts = tuple(dict.fromkeys(int(word) for word in words))
     for count in counts:
         if not 1 <= count <= cores:
@@ -189,12 +193,6 @@ def require_no_peers(text: str | None) -> None:
     """RequestError if other engines are asked for on a device."""
     if text not in (None, "none"):
         raise RequestError("other engines run on this machine only; with --device, --peers none")
-
-
-def require_device(device: str) -> None:
-    """RequestError unless it is this machine."""
-    if device != "local":
-        raise RequestError(f"unknown device {device!r}; known: local")
 
 
 def result_file(path: Path | None) -> Path | None:

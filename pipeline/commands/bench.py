@@ -13,8 +13,6 @@ from pipeline.devices.cores import parse_cores
 from pipeline.engines.registry import ON_CPU, ON_GPU
 
 GPU_BATCHES = "1,8,32,128"
-# Of a device, whose number of cores is not known here.
-MOST_CORES = 64
 
 
 def bench(
@@ -68,7 +66,7 @@ def bench(
         for shape in [(input_size, size, classes)]
     ]
     remote = parse_device(device)
-    counts = options.thread_counts(threads, None if remote is None else MOST_CORES)
+    counts = options.thread_counts(threads, remote is not None)
     path = options.result_file(json_file)
     text_path = options.result_file(markdown)
     which, rest = parse_cores(cores), options.cool_down(cool_down)

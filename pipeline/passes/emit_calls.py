@@ -22,15 +22,23 @@ def _as_it_is(builder: relax.BlockBuilder, frame: Frame | Planes, value: relax.E
     return value
 
 
+def _nothing(builder: relax.BlockBuilder) -> None:
+    return
+
+
 @dataclass(frozen=True)
 class Hooks:
     """How a kernel comes by a packed constant, and how a tensor goes from one kernel to others.
 
     `constant` gets the constant's name and value, and the image; `handed_on` the tensor's frame.
+    `between` is called before the first kernel and after each, and `beside` gives what the network
+    returns beside its result.
     """
 
     constant: Callable[[relax.BlockBuilder, str, np.ndarray, Any], relax.Expr] = _constant
     handed_on: Callable[[relax.BlockBuilder, Frame | Planes, relax.Expr], relax.Expr] = _as_it_is
+    between: Callable[[relax.BlockBuilder], None] = _nothing
+    beside: Callable[[], list[relax.Expr]] = list
 
 
 PLAIN = Hooks()
@@ -53,6 +61,7 @@ def emit_calls(
                 for kernel, (name, function) in functions.items()
             }
             values = {network.source: source}
+            hooks.between(builder)
             for call in calls:
                 packed = [
                     hooks.constant(builder, name, constants[name], source)
@@ -62,8 +71,10 @@ def emit_calls(
                 for name, value in made.items():
                     frame = call.kernel.frames[name]
                     values[call.tensors[name]] = hooks.handed_on(builder, frame, value)
+                hooks.between(builder)
             result = relax.op.reshape(values[network.result], network.result_shape)
-            output = builder.emit_output(result)
+            more = hooks.beside()
+            output = builder.emit_output(relax.Tuple([result, *more]) if more else result)
         builder.emit_func_output(output)
     return builder.finalize()
 

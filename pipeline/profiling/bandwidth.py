@@ -7,6 +7,7 @@
 A buffer that fits a cache is read from there after the first pass.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +51,11 @@ def read_kernel(lanes: int, tasks: int, size: int, passes: int) -> ReadKernel:
     return ReadKernel(lanes, tasks, floats, passes)
 
 
-def build_read(kernel: ReadKernel, target: object, path: Path) -> None:
+def build_read(
+    kernel: ReadKernel, target: object, path: Path, link: Callable[..., None] | None = None
+) -> None:
     """Compile the loop for `target` (a tvm.target.Target) to a shared library at `path`."""
-    tvm.compile(_module(kernel), target=target).export_library(str(path))
+    tvm.compile(_module(kernel), target=target).export_library(str(path), fcompile=link)
 
 
 def _module(kernel: ReadKernel) -> tvm.IRModule:

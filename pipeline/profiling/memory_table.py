@@ -32,10 +32,13 @@ def _memory_cells(one: Profile) -> tuple[str, ...]:
     energy = one.energy
     parts = (energy.arithmetic_uj, energy.cache_uj, energy.dram_uj)
     moved = [sum(getattr(call, name) for call in one.calls) for name in MOVED]
-    sizes = (one.library_bytes, one.peak_activation_bytes, *moved)
+    activations = one.peak_activation_bytes
+    held = "" if activations is None else f"{activations / 1e6:.1f}"
     return (
         one.model,
         f"{one.parameters / 1e6:.2f}",
-        *(f"{size / 1e6:.1f}" for size in sizes),
+        f"{one.library_bytes / 1e6:.1f}",
+        held,
+        *(f"{size / 1e6:.1f}" for size in moved),
         *(f"{part / 1e3:.2f}" for part in (*parts, sum(parts))),
     )

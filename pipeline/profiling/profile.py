@@ -1,69 +1,43 @@
 """Profiling a bundle: its kernels timed apart, and everything that is known of each."""
 
 import dataclasses
-import json
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pipeline.bench import ACCUMULATORS
 from pipeline.build import Lowered, apply, kernel_name, lower
 from pipeline.bundle import Bundle
-from pipeline.engines.process import THREAD_VARIABLES, python_command
+from pipeline.device_bench import Place
 from pipeline.errors import RequestError, WorkFailedError
 from pipeline.manifest import KernelEntry
 from pipeline.measure import Progress
-from pipeline.models import Model
 from pipeline.passes.group_stages import Call as NetworkCall
-from pipeline.peak import FUNCTION as PEAK_FUNCTION
-from pipeline.peak import PeakKernel, build_peak
-from pipeline.profiling.bandwidth import FUNCTION as READ_FUNCTION
-from pipeline.profiling.bandwidth import build_read, read_kernel
 from pipeline.profiling.cache import last_cache_bytes
 from pipeline.profiling.energy import energy
 from pipeline.profiling.origins import common_path, origins
-from pipeline.profiling.records import Call, EnergyNote, Profile
+from pipeline.profiling.records import Call, EmulatedProfile, EnergyNote, Profile
+from pipeline.profiling.replay import Subject, replayed, replayed_on_device
+from pipeline.profiling.stamps import stamped
 from pipeline.profiling.traffic import dram_bytes, register_bytes, tensors_of
-from pipeline.targets import Target
 from schedules.cpu.border import Border
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import operator
 from schedules.cpu.tiles import KernelTile
 
-WORKER = "pipeline.profiling.replay_worker"
-# Beyond the time that is asked for: loading, and the loops that find the machine's rates.
-SPARE_SECONDS = 300
-# Many times the last cache of most machines; where it is not, the rate is that of the cache.
-DRAM_BUFFER = 256 << 20
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is profiled: a bundle, the model it was made of, and the target."""
-
-    bundle: Bundle
-    model: Model
-    target: Target
-
 
 def profile(
-    subject: Subject, threads: int, seconds: float, progress: Progress = lambda _: None
-) -> Profile:
+    subject: Subject,
+    threads: int,
+    seconds: float,
+    progress: Progress = lambda _: None,
+    place: Place | None = None,
+) -> Profile | EmulatedProfile:
     """Time every kernel with one number of threads.
 
     RequestError if the bundle is of another version of the compiler; WorkFailedError if the
     kernels, called one by one, compute something else than the network.
     """
     manifest, model = subject.bundle.manifest, subject.model
-    memory = manifest.peak_activation_bytes
-    if memory is None:
+    if manifest.peak_activation_bytes is None and place is None:
         raise RequestError(
             f"{subject.bundle.folder} is for {manifest.target.name}, not this machine"
         )
@@ -71,10 +45,25 @@ def profile(
     lowered = lower(model, subject.target)
     known = kernel_entries(subject.bundle, lowered)
     progress(f"{model.name}: {threads} threads, timing kernels for {seconds:.0f} s")
-    found = _replay(subject, threads, seconds)
+    if place is None:
+        found = replayed(subject, threads, seconds)
+    else:
+        functions = {
+            kernel: apply(kernel, tile_of(entry, kernel))
+            for kernel, entry in zip(lowered.kernels, known.values(), strict=True)
+        }
+        network = stamped(lowered, functions, subject.target)
+        found = replayed_on_device(subject, network, threads, seconds, place)
     if not found["same"]:
         raise WorkFailedError(f"the kernels of {model.name}, one by one, compute something else")
-    cache = last_cache_bytes(subject.target.machine)
+    device = "local" if place is None else str(place.address)
+    if found.get("emulated"):
+        return EmulatedProfile(
+            model=model.name, target=manifest.target.name, device=device, threads=threads,
+            batch=model.batch, input_size=model.input_size, calls=len(lowered.calls),
+        )  # fmt: skip
+    machine = subject.target.machine
+    cache = last_cache_bytes(machine) if place is None else machine.l2_bytes
     calls = _calls(lowered, known, found, origins(model.module, model.example, lowered.network))
     missed = dram_bytes([tensors_of(call) for call in lowered.calls], cache)
     calls = [
@@ -85,13 +74,13 @@ def profile(
     return Profile(
         model=model.name,
         target=manifest.target.name,
-        device="local",
+        device=device,
         threads=threads,
         batch=model.batch,
         input_size=model.input_size,
         parameters=manifest.parameters,
         library_bytes=manifest.library_bytes,
-        peak_activation_bytes=memory,
+        peak_activation_bytes=manifest.peak_activation_bytes,
         cache_bytes=cache,
         whole_ms=statistics.median(found["whole"]) * 1e3,
         peak_gmacs=found["rates"]["peak"] / 1e9,
@@ -178,52 +167,3 @@ def tile_of(entry: KernelEntry, kernel: Kernel) -> KernelTile:
             fields = {k: v for k, v in next(stages).items() if k != "operator"}
         tiles.append(operator(stage.work).Tile(**fields))
     return KernelTile(entry.strip_rows, entry.merged, tuple(tiles))
-
-
-def _replay(subject: Subject, threads: int, seconds: float) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as name:
-        folder = Path(name)
-        np.save(folder / "input.npy", subject.model.example.numpy())
-        request = {
-            "library": str(subject.bundle.library.resolve()),
-            "input": str(folder / "input.npy"),
-            "seconds": seconds,
-            "rates": _rates(subject.target, threads, folder),
-        }
-        (folder / "request.json").write_text(json.dumps(request))
-        reply = folder / "reply.json"
-        paths = str(folder / "request.json"), str(reply)
-        command = python_command(Path(sys.executable), WORKER, *paths)
-        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
-        try:
-            subprocess.run(
-                command, check=True, capture_output=True, text=True,
-                timeout=seconds + SPARE_SECONDS, env=environment | {"TVM_BIND_THREADS": "1"},
-            )  # fmt: skip
-        except subprocess.SubprocessError as error:
-            lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
-            raise WorkFailedError(f"timing the kernels failed: {lines[-1]}") from error
-        result: dict[str, Any] = json.loads(reply.read_text())
-    return result
-
-
-def _rates(target: Target, threads: int, folder: Path) -> dict[str, dict[str, Any]]:
-    """The loops that find the ceilings: multiply-adds, and reading from cache and DRAM."""
-    machine = target.machine
-    peak = PeakKernel(machine.lanes, ACCUMULATORS[machine.registers], threads)
-    build_peak(peak, target.tvm, folder / "peak.so")
-    shapes = [[peak.lanes], [peak.outputs]]
-    rates = {"peak": _rate(folder / "peak.so", PEAK_FUNCTION, shapes, peak.macs)}
-    # Half of every core's second-level cache, as often as takes about a millisecond.
-    sizes = {"cache": (threads * machine.l2_bytes // 2, 64), "DRAM": (DRAM_BUFFER, 1)}
-    for name, (size, passes) in sizes.items():
-        kernel = read_kernel(machine.lanes, threads, size, passes)
-        library = folder / f"{name}.so"
-        build_read(kernel, target.tvm, library)
-        shapes = [list(kernel.shape), [kernel.tasks, kernel.step]]
-        rates[name] = _rate(library, READ_FUNCTION, shapes, kernel.bytes)
-    return rates
-
-
-def _rate(library: Path, function: str, shapes: list[list[int]], amount: float) -> dict[str, Any]:
-    return {"library": str(library), "function": function, "shapes": shapes, "amount": amount}

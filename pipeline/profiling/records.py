@@ -51,7 +51,8 @@ class Profile(Record):
     """One model with one number of threads. `whole_ms` is p50 of undivided inferences.
 
     `peak_gmacs` is what a loop of multiply-adds reaches, `bandwidth` what loops that only read
-    reach, in GB/s, by where from: "cache" or "DRAM".
+    reach, in GB/s, by where from: "cache" or "DRAM". What activations take at most is known of
+    networks that ran on this machine.
     """
 
     model: str
@@ -62,7 +63,7 @@ class Profile(Record):
     input_size: tuple[int, int]
     parameters: int
     library_bytes: int
-    peak_activation_bytes: int
+    peak_activation_bytes: int | None
     cache_bytes: int
     whole_ms: float
     peak_gmacs: float
@@ -86,6 +87,19 @@ class Profile(Record):
         return self.kernels_ms / self.whole_ms - 1
 
 
+class EmulatedProfile(Record):
+    """A network on an emulated device, whose clock was looked at between `calls` kernel calls: its
+    output is the network's own, and its times would say nothing of any device."""
+
+    model: str
+    target: str
+    device: str
+    threads: int
+    batch: int
+    input_size: tuple[int, int]
+    calls: int
+
+
 class ProfileFile(Record):
     """All of one run of `profile`, as `--json` writes it."""
 
@@ -93,6 +107,7 @@ class ProfileFile(Record):
     schema_version: Literal[1] = Field(default=1, alias="schema")
     environment: Environment
     profiles: list[Profile]
+    emulated: list[EmulatedProfile] = Field(default_factory=list)
 
 
 def read_profiles(path: Path) -> ProfileFile:

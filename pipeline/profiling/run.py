@@ -7,34 +7,55 @@ from pathlib import Path
 
 from pipeline.bench import check_recipe, prepared
 from pipeline.compile import Recipe
+from pipeline.device_bench import Place, target_for
+from pipeline.devices.probe import examine
 from pipeline.environment import describe_environment
-from pipeline.profiling.profile import Subject, profile
-from pipeline.profiling.records import Profile, ProfileFile
-from pipeline.targets import target_named
+from pipeline.profiling.profile import profile
+from pipeline.profiling.records import EmulatedProfile, Profile, ProfileFile
+from pipeline.profiling.replay import Subject
+from pipeline.targets import Target
 
 # What is being done, and which share of all is over.
 Report = Callable[[str, float], None]
 
 
 def profile_all(
-    recipes: Sequence[Recipe], threads: Sequence[int], seconds: float, report: Report
+    recipes: Sequence[Recipe],
+    threads: Sequence[int],
+    seconds: float,
+    report: Report,
+    place: Place | None = None,
 ) -> ProfileFile:
-    """Profile every recipe, whose `model` may also be the folder of a bundle."""
-    for recipe in recipes:
-        check_recipe(recipe)
-    profiles: list[Profile] = []
+    """Profile every recipe, whose `model` may also be the folder of a bundle, here or at a place.
+
+    RequestError if that cannot run code for a target, before anything is compiled.
+    """
+    targets = [_target(recipe, place) for recipe in recipes]
+    found: list[Profile | EmulatedProfile] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shufflenet-tvm-")))
-        for number, recipe in enumerate(recipes):
+        for number, (recipe, target) in enumerate(zip(recipes, targets, strict=True)):
 
             def say(text: str, done: int = number) -> None:
                 report(text, done / len(recipes))
 
             bundle, model = prepared(recipe, folder / str(number), say)
-            subject = Subject(bundle, model, target_named(recipe.target))
-            profiles += [profile(subject, count, seconds, say) for count in threads]
-    peaks = {count: 0.0 for count in threads}
-    for one in profiles:
+            subject = Subject(bundle, model, target)
+            found += [profile(subject, count, seconds, say, place) for count in threads]
+    profiles = [one for one in found if isinstance(one, Profile)]
+    # The ceilings of a device are in its profiles.
+    peaks = {count: 0.0 for count in threads} if place is None else {}
+    for one in profiles if place is None else []:
         peaks[one.threads] = max(peaks[one.threads], one.peak_gmacs)
     environment = describe_environment({"weights": recipes[0].seed}, peaks, {})
-    return ProfileFile(environment=environment, profiles=profiles)
+    emulated = [one for one in found if isinstance(one, EmulatedProfile)]
+    return ProfileFile(environment=environment, profiles=profiles, emulated=emulated)
+
+
+def _target(recipe: Recipe, place: Place | None) -> Target:
+    if place is None:
+        check_recipe(recipe)
+        return recipe.resolved()
+    target = target_for(recipe)
+    examine(place.address, target)
+    return target

@@ -1,6 +1,6 @@
 """A profile as a table, and in words."""
 
-from pipeline.profiling.records import Call, Profile
+from pipeline.profiling.records import Call, EmulatedProfile, Profile
 from pipeline.rows import Rows
 
 HEADINGS = (
@@ -37,16 +37,25 @@ def describe(profile: Profile) -> list[str]:
     energy, gap = profile.energy, profile.gap
     total = energy.cache_uj + energy.dram_uj + energy.arithmetic_uj
     verdict = "as they should" if abs(gap) <= LARGEST_GAP else "which is too far: measure longer"
-    activations = profile.peak_activation_bytes / 1e6
+    held = profile.peak_activation_bytes
+    activations = "" if held is None else f", activations up to {held / 1e6:.1f} MB"
     return [
         f"the kernels add up to {profile.kernels_ms:.3f} ms, the whole takes "
         f"{profile.whole_ms:.3f} ms: {gap:+.1%}, {verdict}",
         f"memory: {profile.parameters / 1e6:.2f} million parameters, library "
-        f"{profile.library_bytes / 1e6:.1f} MB, activations up to {activations:.1f} MB",
+        f"{profile.library_bytes / 1e6:.1f} MB{activations}",
         f"energy, an estimate from 45 nm figures: {total / 1e3:.2f} mJ; arithmetic "
         f"{energy.arithmetic_uj / total:.0%}, cache {energy.cache_uj / total:.0%}, "
         f"DRAM {energy.dram_uj / total:.0%}",
     ]
+
+
+def describe_emulated(one: EmulatedProfile) -> str:
+    """What was found, and why there are no times."""
+    return (
+        f"{one.model} on {one.device}: {one.calls} kernel calls, one by one, compute what the"
+        " network computes; emulated, so not timed"
+    )
 
 
 def _cells(call: Call, profile: Profile) -> tuple[str, ...]:

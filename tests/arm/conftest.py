@@ -88,6 +88,18 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     return compile_
 
 
+@pytest.fixture
+def own_server(tracker: Tracker) -> Iterator[str]:
+    """This machine as a device."""
+    command = [sys.executable, "-m", "pipeline", "rpc", "server", "--key", "self"]
+    words = ["--tracker", str(tracker), "--port", str(free_port())]
+    process = subprocess.Popen([*command, *words], stderr=subprocess.DEVNULL)
+    _wait(lambda: any(one.key == "self" and one.free for one in registered(tracker)), process)
+    yield f"rpc://{tracker}/self"
+    process.terminate()
+    process.wait()
+
+
 def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:

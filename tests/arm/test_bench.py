@@ -1,15 +1,11 @@
 """bench over real RPC: on an emulated device no times, on a server of this machine its own."""
 
 import json
-import subprocess
 import sys
-import time
 
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.devices.tracker import registered
-from tests.arm.conftest import free_port
 
 MODEL = "shufflenet-0.25x-g1"
 WORDS = [MODEL, "--input-size", "64x64", "--seconds", "0.2"]
@@ -35,22 +31,6 @@ def test_an_emulated_device_is_compared_and_not_timed(address, tmp_path, monkeyp
     assert (found["dtype"], found["device"]) == ("float16", str(address))
     assert found["max_relative_error"] <= 2e-2
     assert found["top1_agreement"] == 1
-
-
-@pytest.fixture
-def own_server(tracker):
-    """This machine as a device."""
-    command = [sys.executable, "-m", "pipeline", "rpc", "server", "--key", "self"]
-    words = ["--tracker", str(tracker), "--port", str(free_port())]
-    process = subprocess.Popen([*command, *words], stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 60
-    while not any(one.key == "self" and one.free for one in registered(tracker)):
-        assert time.monotonic() < end
-        # It registers in its own time, and tells only the tracker.
-        time.sleep(0.2)
-    yield f"rpc://{tracker}/self"
-    process.terminate()
-    process.wait()
 
 
 def test_a_device_is_timed_by_its_own_clock(own_server, tmp_path, monkeypatch):

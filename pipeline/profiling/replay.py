@@ -1,0 +1,138 @@
+"""Kernels timed apart in a process of their own, on this machine or a device over RPC.
+
+Both processes get a request as JSON and leave a reply: the seconds of every call in the order of
+`names`, of whole inferences, the rates of the machine, and whether the output stayed the same.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.bench import ACCUMULATORS
+from pipeline.bundle import Bundle
+from pipeline.device_bench import Place
+from pipeline.engines.process import THREAD_VARIABLES, python_command
+from pipeline.errors import WorkFailedError
+from pipeline.linker import linker_for
+from pipeline.models import Model
+from pipeline.peak import FUNCTION as PEAK_FUNCTION
+from pipeline.peak import PeakKernel, build_peak
+from pipeline.profiling.bandwidth import FUNCTION as READ_FUNCTION
+from pipeline.profiling.bandwidth import build_read, read_kernel
+from pipeline.profiling.stamps import Stamped
+from pipeline.targets import Target
+
+HERE, THERE = "pipeline.profiling.replay_worker", "pipeline.profiling.device_worker"
+# Beyond the time that is asked for: loading, and the loops that find the machine's rates.
+SPARE_SECONDS = 300
+# Many times the last cache of most machines; where it is not, the rate is that of the cache. To a
+# device it has to be sent, and the caches of phones and boards are smaller.
+DRAM_BUFFER, DEVICE_DRAM_BUFFER = 256 << 20, 64 << 20
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is profiled: a bundle, the model it was made of, and the target."""
+
+    bundle: Bundle
+    model: Model
+    target: Target
+
+
+def replayed(subject: Subject, threads: int, seconds: float) -> dict[str, Any]:
+    """What the kernels of a bundle take here; WorkFailedError if its process fails."""
+    with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as name:
+        folder = Path(name)
+        request = _request(subject, seconds, folder)
+        request["rates"] = _rates(subject.target, threads, folder, DRAM_BUFFER, None)
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+        return _reply(HERE, request, folder, environment | {"TVM_BIND_THREADS": "1"})
+
+
+def replayed_on_device(
+    subject: Subject, network: Stamped, threads: int, seconds: float, place: Place
+) -> dict[str, Any]:
+    """The same on a device, by a second library of the same kernels that looks at the clock.
+
+    Of an emulated device it says {"emulated": True}, and no times.
+    """
+    target = subject.target
+    link = linker_for(target).link
+    with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as name:
+        folder = Path(name)
+        library = folder / "stamped.so"
+        network.executable.export_library(str(library), fcompile=link)
+        request = _request(subject, seconds, folder)
+        request["rates"] = _rates(target, threads, folder, DEVICE_DRAM_BUFFER, link)
+        request |= {
+            "stamped": str(library),
+            "names": network.calls,
+            "device": str(place.address),
+            "cores": place.cores,
+            "threads": threads,
+            "architecture": target.architecture,
+        }
+        return _reply(THERE, request, folder, dict(os.environ))
+
+
+def _request(subject: Subject, seconds: float, folder: Path) -> dict[str, Any]:
+    image = folder / "input.npy"
+    np.save(image, subject.model.example.numpy())
+    library = subject.bundle.library.resolve()
+    return {"library": str(library), "input": str(image), "seconds": seconds}
+
+
+def _reply(
+    worker: str, request: dict[str, Any], folder: Path, environment: dict[str, str]
+) -> dict[str, Any]:
+    """What a worker makes of a request, in time."""
+    asked, reply = folder / "request.json", folder / "reply.json"
+    asked.write_text(json.dumps(request))
+    command = python_command(Path(sys.executable), worker, str(asked), str(reply))
+    limit = request["seconds"] + SPARE_SECONDS
+    try:
+        subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=limit, env=environment
+        )
+    except subprocess.SubprocessError as error:
+        lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
+        raise WorkFailedError(f"timing the kernels failed: {lines[-1]}") from error
+    found: dict[str, Any] = json.loads(reply.read_text())
+    return found
+
+
+def _rates(
+    target: Target, threads: int, folder: Path, dram: int, link: Callable[..., None] | None
+) -> dict[str, dict[str, Any]]:
+    """The loops that find the ceilings: multiply-adds, and reading from cache and DRAM."""
+    machine = target.machine
+    peak = PeakKernel(machine.lanes, ACCUMULATORS[machine.registers], threads, dtype=target.dtype)
+    build_peak(peak, target.tvm, folder / "peak.so", link)
+    shapes = [[peak.lanes], [peak.outputs]]
+    rates = {"peak": _rate(folder / "peak.so", PEAK_FUNCTION, shapes, peak.macs, peak.dtype)}
+    # Half of every core's second-level cache, as often as takes about a millisecond.
+    sizes = {"cache": (threads * machine.l2_bytes // 2, 64), "DRAM": (dram, 1)}
+    for name, (size, passes) in sizes.items():
+        kernel = read_kernel(machine.lanes, threads, size, passes)
+        library = folder / f"{name}.so"
+        build_read(kernel, target.tvm, library, link)
+        shapes = [list(kernel.shape), [kernel.tasks, kernel.step]]
+        rates[name] = _rate(library, READ_FUNCTION, shapes, kernel.bytes)
+    return rates
+
+
+def _rate(
+    library: Path, function: str, shapes: list[list[int]], amount: float, dtype: str = "float32"
+) -> dict[str, Any]:
+    return {
+        "library": str(library), "function": function, "shapes": shapes, "amount": amount,
+        "dtype": dtype,
+    }  # fmt: skip
