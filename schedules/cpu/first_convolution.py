@@ -23,6 +23,7 @@ from tvm.script.ir_builder import tirx as T
 from schedules.activation import activate
 from schedules.cpu.halo import Halo
 from schedules.cpu.moves import Nest, keep_in_registers
+from schedules.cpu.prefetch_rows import Rows
 from schedules.cpu.products import product_tiles
 from schedules.cpu.window import KERNEL, Tile, tiled
 from schedules.frame import Frame, Planes
@@ -62,6 +63,12 @@ class FirstConvolution:
         """Rows of the window, as many columns, and its padding."""
         return KERNEL, 1
 
+    def row(self, index: Any) -> tuple[Any, Any]:
+        """The image and its row of results that are made as the index-th of all."""
+        if self.halo is not None:
+            return 0, self.halo.row(index)
+        return index // self.target.height, index % self.target.height
+
     @property
     def macs(self) -> int:
         """Multiply-adds."""
@@ -92,13 +99,12 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
     taps = {"p": source.planes, "kh": kernel, "kw": kernel}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce=taps) as (r, x, v, lane, p, kh, kw):
-        y = r % target.height if work.halo is None else work.halo.row(r)
+        image, y = work.row(r)
         row = y * work.stride + kh - padding
         column = x * work.stride + kw - padding
         inside = T.And(
             T.And(row >= 0, row < source.height), T.And(column >= 0, column < source.width)
         )
-        image = r // target.height if work.halo is None else 0
         pixel = T.cast(data[image, p, row, column], work.dtype)
         value = T.if_then_else(inside, pixel, zero(work.dtype))
         with T.init():
@@ -141,7 +147,7 @@ def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
     sch.reorder(p, kh, kw, x, v, lane)
     sch.unroll(kw)
     keep_in_registers(sch, x, v, lane)
-    return Nest((strip,), sums, p)
+    return Nest((strip,), sums, p, rows=Rows(p, kh, f"{name}_sum_update"))
 
 
 def tiles_that_fit(work: FirstConvolution, machine: Machine) -> list[tuple[int, int]]:

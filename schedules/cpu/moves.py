@@ -6,6 +6,7 @@ from typing import Any
 from tvm import s_tir
 
 from schedules.cpu.prefetch import Panel
+from schedules.cpu.prefetch_rows import Rows
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Nest:
 
     The sums are a block with a reduction whose first loop is `reduction`. A tile of them is the
     last loops of the block that begins them: `unrolled` of them, and lanes if `vectorized`. `panel`
-    is what its weights meet, if they may be worth fetching ahead.
+    is what its weights meet, if they may be worth fetching ahead, and `rows` what rows of an image
+    do.
     """
 
     outer: tuple[Any, ...]
@@ -23,6 +25,7 @@ class Nest:
     unrolled: int = 2
     vectorized: bool = True
     panel: Panel | None = None
+    rows: Rows | None = None
 
 
 def partition(sch: s_tir.Schedule, loop: Any) -> None:

@@ -25,8 +25,8 @@ from tvm.tirx import PrimFunc
 # Bytes of a line of the caches.
 LINE = 64
 # Weights of a stage, in bytes, from which on it pays. Measured with a second-level cache of 1 MB it
-# takes 8 % off the time of MobileNet 1.0, whose stages have up to 4 MB, and nothing off that of
-# ShuffleNet 1.0x, whose stages have little more than this at most.
+# takes 8 % off the time of MobileNet 1.0, whose stages have up to 4 MB; nothing was gained where
+# stages of ShuffleNet 1.0x have less than this.
 WORTH_BYTES = 256 << 10
 # What the instruction says: the line will be read, again and again, and is data.
 READ, OFTEN, DATA = 0, 3, 1
@@ -52,10 +52,9 @@ def fetching_ahead(sch: s_tir.Schedule, panel: Panel, weight: str) -> PrimFunc:
     them waits for its weights anyway.
     """
     function = sch.mod["main"]
-    (buffer,) = (one for one in function.params if one.name == weight)
+    buffer = _parameter(function, weight)
     pixels = [sch.get(loop) for loop in panel.pixels]
     steps = [sch.get(loop) for loop in panel.steps]
-
     groups, vectors, *rest = (int(extent) for extent in buffer.shape)
     per_line = LINE // np.dtype(str(buffer.dtype)).itemsize
     lines = ceil(panel.vectors * prod(rest) / per_line)
@@ -64,17 +63,41 @@ def fetching_ahead(sch: s_tir.Schedule, panel: Panel, weight: str) -> PrimFunc:
     if busy > tiles:
         return function
 
-    def fetch(body: Any) -> Any:
+    def place(axes: list[Any]) -> list[Any]:
         line = tirx.Max(_count(pixels) - (tiles - busy), 0) * depth + _count(steps)
         if busy * depth > lines:
             line = tirx.Min(line, lines - 1)
-        _, _, group, vector, *_ = _first_iteration(body, panel.block)
-        following = (group * vectors + vector + panel.vectors) % (groups * vectors)
-        place = [0, following, *[0] * (len(rest) - 1), line * per_line]
-        address = tirx.address_of(tirx.BufferLoad(buffer, place))
+        following = (axes[2] * vectors + axes[3] + panel.vectors) % (groups * vectors)
+        return [0, following, *[0] * (len(rest) - 1), line * per_line]
+
+    return fetching(sch, panel.steps[-1], panel.block, weight, place)
+
+
+def fetching(
+    sch: s_tir.Schedule,
+    loop: Any,
+    block: str,
+    parameter: str,
+    place: Callable[[list[Any]], list[Any]],
+) -> PrimFunc:
+    """The scheduled function, where each iteration of a loop ends with fetching a line.
+
+    It is the line of `parameter` at the `place` that follows from what the axes of the block are,
+    the innermost in the loop, in its first iteration there.
+    """
+    function = sch.mod["main"]
+    buffer = _parameter(function, parameter)
+
+    def fetch(body: Any) -> Any:
+        address = tirx.address_of(tirx.BufferLoad(buffer, place(_first_iteration(body, block))))
         return tirx.Evaluate(tirx.call_intrin("void", "tirx.prefetch", address, READ, OFTEN, DATA))
 
-    return function.with_body(_ended(function.body, steps[-1].loop_var, fetch))
+    return function.with_body(_ended(function.body, sch.get(loop).loop_var, fetch))
+
+
+def _parameter(function: PrimFunc, name: str) -> Any:
+    (buffer,) = (one for one in function.params if one.name == name)
+    return buffer
 
 
 def _count(loops: list[Any]) -> Any:

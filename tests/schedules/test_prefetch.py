@@ -1,6 +1,7 @@
-"""Weights are fetched a panel ahead: all of the next one, and nothing else."""
+"""Weights are fetched a panel ahead, all of the next one and nothing else, images a row ahead."""
 
 from collections.abc import Iterator
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,13 +9,14 @@ import numpy as np
 import pytest
 from tvm import s_tir, tirx
 
-from schedules.cpu import convolution, pointwise
+from schedules.cpu import convolution, first_convolution, pointwise
 from schedules.cpu.convolution import Convolution
+from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import scheduled
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.prefetch import LINE
-from schedules.frame import Frame
+from schedules.frame import Frame, Planes
 from tests.schedules.layers import alone
 
 FRAME, WIDE = Frame(1, 6, 6, 384), Frame(1, 6, 6, 192)
@@ -57,6 +59,25 @@ def test_weights_that_stay_in_a_cache_are_not_fetched() -> None:
     assert not list(_fetches(function.body, ()))
 
 
+@pytest.mark.parametrize("images", [1, 2])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_rows_under_the_next_windows_are_fetched(images: int, stride: int) -> None:
+    source = Planes(images, 3, 12, 20)
+    target = Frame(images, 12 // stride, 20 // stride, 8)
+    kernel = alone(FirstConvolution(source, target, stride, 8))
+    function = scheduled(kernel, [first_convolution.Tile(2, 5, 1)], merged=True)
+    ((place, loops),) = _fetches(function.body, ())
+    fetched = _grid(place, loops)
+    image, plane, row, column = fetched
+    windows = range(target.height)
+    expected = {
+        (number, colour, min(max((y + 1) * stride + kh - 1, 0), 11))
+        for number, colour, y, kh in product(range(images), range(3), windows, range(3))
+    }
+    assert set(zip(image.flat, plane.flat, row.flat, strict=True)) == expected
+    assert set(column.flat) == set(range(0, 20, 5 * stride))
+
+
 def test_tiles_too_few_for_a_panel_fetch_nothing() -> None:
     frame = Frame(1, 1, 1, 512)
     work = Pointwise(frame, frame, 1, 512, 512, 16)
@@ -80,10 +101,16 @@ def _fetches(stmt: Any, loops: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any
 
 def _places(indices: Any, loops: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     """The element that indices name, some beyond their extent, in every iteration of the loops."""
+    flat: Any = 0
+    for index, extent in zip(_grid(indices, loops), shape, strict=True):
+        flat = flat * extent + index
+    return flat
+
+
+def _grid(indices: Any, loops: tuple[Any, ...]) -> list[Any]:
+    """Each index in every iteration of the loops."""
     grid = np.indices([int(loop.extent) for loop in loops])
     names = {loop.loop_var.name: values for loop, values in zip(loops, grid, strict=True)}
     numpy = {"T": SimpleNamespace(max=np.maximum, min=np.minimum)}
-    flat: Any = 0
-    for index, extent in zip(indices, shape, strict=True):
-        flat = flat * extent + eval(str(index), {**numpy, **names})
-    return flat
+    zeros = np.zeros([int(loop.extent) for loop in loops], int)
+    return [zeros + eval(str(index), {**numpy, **names}) for index in indices]
