@@ -123,22 +123,42 @@ def _first_iteration(body: Any, block: str) -> list[Any]:
     return [value.specialize(inner).body.value for value in values]
 
 
+def without_fetches(function: PrimFunc) -> PrimFunc:
+    """A scheduled function that fetches nothing ahead."""
+    return function.with_body(_without(function.body))
+
+
+def _without(stmt: Any) -> Any:
+    if isinstance(stmt, tirx.For):
+        return _for(stmt, _without(stmt.body))
+    if isinstance(stmt, tirx.SeqStmt):
+        kept = [_without(one) for one in stmt.seq if not isinstance(one, tirx.Evaluate)]
+        return kept[0] if len(kept) == 1 else tirx.SeqStmt(kept)
+    return _root(stmt, _without)
+
+
+def _for(loop: Any, body: Any) -> Any:
+    return tirx.For(
+        loop.loop_var, loop.min, loop.extent, loop.kind, body,
+        loop.thread_binding, loop.annotations, loop.step,
+    )  # fmt: skip
+
+
+def _root(stmt: Any, changed: Callable[[Any], Any]) -> Any:
+    """The root block with its body changed; any other statement as it is."""
+    if not isinstance(stmt, s_tir.SBlockRealize) or stmt.block.name_hint != "root":
+        return stmt
+    body, buffers = changed(stmt.block.body), stmt.block.alloc_buffers
+    made = s_tir.SBlock([], [], [], "root", body, alloc_buffers=buffers)
+    return s_tir.SBlockRealize([], True, made)
+
+
 def _ended(stmt: Any, variable: Any, ending: Callable[[Any], Any]) -> Any:
     """The statement where each iteration of the loop over `variable` has an ending to its body."""
     if isinstance(stmt, tirx.For):
         if stmt.loop_var.same_as(variable):
-            body = tirx.SeqStmt([stmt.body, ending(stmt.body)])
-        else:
-            body = _ended(stmt.body, variable, ending)
-        return tirx.For(
-            stmt.loop_var, stmt.min, stmt.extent, stmt.kind, body,
-            stmt.thread_binding, stmt.annotations, stmt.step,
-        )  # fmt: skip
+            return _for(stmt, tirx.SeqStmt([stmt.body, ending(stmt.body)]))
+        return _for(stmt, _ended(stmt.body, variable, ending))
     if isinstance(stmt, tirx.SeqStmt):
         return tirx.SeqStmt([_ended(one, variable, ending) for one in stmt.seq])
-    if isinstance(stmt, s_tir.SBlockRealize) and stmt.block.name_hint == "root":
-        root = stmt.block
-        body = _ended(root.body, variable, ending)
-        made = s_tir.SBlock([], [], [], "root", body, alloc_buffers=root.alloc_buffers)
-        return s_tir.SBlockRealize([], True, made)
-    return stmt
+    return _root(stmt, lambda body: _ended(body, variable, ending))

@@ -15,7 +15,7 @@ from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import scheduled
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_lanes import PointwiseLanes
-from schedules.cpu.prefetch import LINE
+from schedules.cpu.prefetch import LINE, without_fetches
 from schedules.frame import Frame, Planes
 from tests.schedules.layers import alone
 
@@ -76,6 +76,13 @@ def test_the_rows_under_the_next_windows_are_fetched(images: int, stride: int) -
     }
     assert set(zip(image.flat, plane.flat, row.flat, strict=True)) == expected
     assert set(column.flat) == set(range(0, 20, 5 * stride))
+
+
+def test_what_fetches_ahead_can_be_left_out() -> None:
+    kernel = alone(Pointwise(FRAME, WIDE, 1, 384, 192, 8))
+    function = scheduled(kernel, [pointwise.Tile(3, 6, 2)], merged=True)
+    assert len(list(_fetches(function.body, ()))) == 1
+    assert not list(_fetches(without_fetches(function).body, ()))
 
 
 def test_tiles_too_few_for_a_panel_fetch_nothing() -> None:
