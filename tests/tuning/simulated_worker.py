@@ -1,7 +1,13 @@
-"""A worker whose times are a function of the candidate; its outputs are checked as always."""
+"""A worker whose times are a function of the candidate; its outputs are checked as always.
+
+If the environment names a file as MEASURED, it writes down there when it measured what.
+"""
 
 import hashlib
 import json
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 from pipeline.tune.serving import serve
@@ -13,6 +19,9 @@ class SimulatedWorker(Worker):
 
     def timed(self, request: dict[str, Any]) -> float:
         """Up to twice as long as the best."""
+        if "MEASURED" in os.environ:
+            with Path(os.environ["MEASURED"]).open("a") as file:
+                file.write(json.dumps([time.time(), request["tile"]]) + "\n")
         return simulated_seconds(request["task"], request["tile"])
 
 

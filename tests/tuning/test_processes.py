@@ -3,6 +3,7 @@
 The short form of tests/faults: once for each.
 """
 
+import json
 import os
 import signal
 import socket
@@ -12,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.records import read_records
+from pipeline.records import canonical, read_records
 from pipeline.tune.history import History
 from tests.tuning.conftest import history
 from tests.tuning.network import small_target
 from tests.tuning.processes import child_of, finish, free_port, interrupt, rpc_device, start
 
 TRIALS = 6
+# Seconds; what was measured longer ago has to be on the disk.
+OLD = 2.0
 
 
 def told(tuner, lines: int) -> None:  # type: ignore[no-untyped-def]
@@ -63,6 +66,26 @@ def test_a_killed_tuner_goes_on_to_the_same_result(undisturbed: Path, tmp_path: 
     status, _out, err = finish(start(tmp_path, TRIALS))
     assert status == 0, err
     assert_equal(undisturbed, tmp_path)
+
+
+def test_nothing_older_than_two_seconds_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = tmp_path / "measured"
+    monkeypatch.setenv("MEASURED", str(measured))
+    monkeypatch.setenv("LARGE_NETWORK", "1")
+    tuner = start(tmp_path / "logs", 24)
+    told(tuner, 1)
+    # So long that some results are older than that, whatever the machine is busy with.
+    time.sleep(2 * OLD)
+    tuner.kill()
+    killed = time.time()
+    finish(tuner)
+    lines = [json.loads(line) for line in measured.read_text().splitlines()]
+    old = {canonical(tile) for moment, tile in lines if moment < killed - OLD}
+    kept = {trial.key for trial in facts(tmp_path / "logs")[0].trials}
+    assert old
+    assert old <= kept
 
 
 def test_killed_children_are_replaced(undisturbed: Path, tmp_path: Path) -> None:
