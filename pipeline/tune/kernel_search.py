@@ -41,7 +41,7 @@ class KernelSearch(Search):
     def batch(self, limit: int, known: Sequence[Trial], ranking: Ranking | None) -> list[Proposal]:
         """The next proposals."""
         assert ranking is None
-        return self._left(known)[: min(limit, BATCH) if self.proposed else 1]
+        return self._left(known)[: min(limit, BATCH)]
 
     def _left(self, known: Sequence[Trial]) -> list[Proposal]:
         best = fastest_first(known)

@@ -3,11 +3,10 @@
     from the journal    the cost model's choice, trained on the trials of the most similar workloads
     from records alone  the nearest tile to that of the most similar workload, and its lead there
 
-The hand tile is measured as well, and before it.
+It is measured before the hand tiles of all operators, as those are what a build uses anyway.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pipeline.records import Record
@@ -16,7 +15,7 @@ from pipeline.tune.entries import Trial, fastest_first
 from pipeline.tune.history import History
 from pipeline.tune.journal import Journal
 from pipeline.tune.ranking import Ranking, numbers
-from pipeline.tune.search import BATCH, LEAD, Proposal
+from pipeline.tune.search import BATCH, LEAD, Outlook, Proposal
 from pipeline.tune.similar import distance, similar_tiles
 from pipeline.tune.stage_space import StageSpace
 
@@ -25,14 +24,6 @@ NEAREST = 16
 
 # A workload and what was measured of it, in the order proposed.
 Lesson = tuple[Mapping[str, Any], Sequence[Trial]]
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What to measure beside the hand tile at first, and the network's seconds it may save."""
-
-    first: Proposal | None = None
-    saving: float = 0.0
 
 
 def all_lessons(journal: Journal, history: History, tasks: set[str]) -> list[Lesson]:

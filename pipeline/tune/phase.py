@@ -4,6 +4,8 @@
     round n is built        while round n - 1 is measured
     round n is measured     in the order proposed; each result is on the disk at once
 
+The first rounds are for what other tasks taught of these, those that may gain most before others,
+and then for the hand tiles of all: they have to be known in the end, but gain nothing.
 A round goes to the task with the largest `calls x best time / candidates so far`: so trials are
 dealt out as the network's time is, and a task that improves no more gets none. When no task has a
 proposal left, the last rounds are looked at too.
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from math import inf
 
+from pipeline.records import canonical
 from pipeline.tune.bench import Bench
 from pipeline.tune.entries import Candidate, Trial, fastest_first
 from pipeline.tune.lessons import Lesson, nearest_lessons
@@ -83,7 +86,8 @@ class Phase:
         self._open = +self._open
 
     def _late(self) -> bool:
-        return self.over() and all(run.search.trials for run in self.runs)
+        hands = (canonical(run.search.hand_tile) in run.search.trials for run in self.runs)
+        return self.over() and all(hands)
 
     def _begin(self) -> bool:
         """Propose a round; False if there is nothing more to measure."""
@@ -111,11 +115,11 @@ class Phase:
     def _round(self, seen: int) -> Round:
         """What to measure next, of one task or new ones, by what rounds before `seen` told."""
         left = self.limit - sum(len(run.search.proposed) for run in self.runs)
-        fresh = [run for run in self.runs if not run.search.proposed]
         if left <= 0:
             return []
-        if fresh:
-            return self._firsts(fresh, left)
+        firsts = self._firsts(left)
+        if firsts:
+            return firsts
         run = None if self.over() else self._next(seen)
         if run is None:
             return []
@@ -123,21 +127,18 @@ class Phase:
         count = int(min(left, BATCH))
         return [(run, one) for one in run.search.batch(count, run.search.before(seen), ranking)]
 
-    def _firsts(self, fresh: list[TaskRun], left: float) -> Round:
-        """The first candidates of some new tasks, of those that may gain most before others.
+    def _firsts(self, left: float) -> Round:
+        """What to measure before anything has to be waited for, of several tasks at once.
 
-        Nothing has to be waited for, so they share a round. What is left is enough for the hand
-        tile of each.
+        What is left is enough for the hand tile of each.
         """
-        spare = 0 if self.over() else left - len(fresh)
-        round_: Round = []
-        for run in sorted(fresh, key=lambda run: -run.search.saving):
-            firsts = run.search.batch(int(min(1 + spare, BATCH)), [], None)
-            if len(round_) + len(firsts) > BATCH:
-                break
-            spare -= len(firsts) - 1
-            round_ += [(run, one) for one in firsts]
-        return round_
+        unknown = [run for run in self.runs if not run.search.has_hand]
+        spare = 0 if self.over() else left - len(unknown)
+        promises = [(run, run.search.promise) for run in self.runs]
+        hopes = [(run, one) for run, one in promises if one is not None]
+        hopes.sort(key=lambda hope: -hope[0].search.outlook.saving)
+        hands: Round = [(run, (run.search.hand_tile, "hand")) for run in unknown]
+        return hopes[: int(min(max(spare, 0), BATCH))] or hands[: int(min(left, BATCH))]
 
     def _next(self, seen: int) -> TaskRun | None:
         """The task that the next round is for."""

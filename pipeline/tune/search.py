@@ -7,6 +7,7 @@ run was interrupted.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline.records import canonical
 from pipeline.tile_fields import TileFields
@@ -22,16 +23,24 @@ LEAD = 1.01
 Proposal = tuple[TileFields, Origin]
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """The candidate that other tasks promise most of, and the network's seconds it may save."""
+
+    first: Proposal | None = None
+    saving: float = 0.0
+
+
 class Search(ABC):
     """The candidates of a task that were proposed or measured, and those to propose next.
 
     `rejected` tiles did not fit the machine and were left out before anything was built. What
-    `learns` is given a cost model. `saving` are the network's seconds that may be gained.
+    `learns` is given a cost model. `outlook` is what other tasks promise.
     """
 
     learns: bool
     rejected: int
-    saving: float = 0.0
+    outlook = Outlook()
 
     def __init__(self, space: Space) -> None:
         self.hand_tile = space.hand
@@ -53,7 +62,18 @@ class Search(ABC):
 
     @abstractmethod
     def batch(self, limit: int, known: Sequence[Trial], ranking: Ranking | None) -> list[Proposal]:
-        """The next proposals, from what is known: at most `limit`, the hand tile before others."""
+        """The next proposals, from what is known: at most `limit`."""
+
+    @property
+    def promise(self) -> Proposal | None:
+        """What other tasks promise, if it was not yet proposed."""
+        first = self.outlook.first
+        return None if first is None or canonical(first[0]) in self.proposed else first
+
+    @property
+    def has_hand(self) -> bool:
+        """Whether the hand tile was proposed."""
+        return canonical(self.hand_tile) in self.proposed
 
     @property
     def valid(self) -> list[Trial]:

@@ -1,8 +1,8 @@
 """The order in which the tiles of one operator are measured.
 
-The hand tile comes first, with the one that is expected to be faster if other workloads taught
-that; then those of earlier records and of similar tasks, then what the cost model finds fastest,
-with one in four at random. No candidate is proposed twice.
+After the hand tile, and the one that is expected to be faster if other workloads taught that, come
+those of earlier records and of similar tasks, then what the cost model finds fastest, with one in
+four at random. No candidate is proposed twice.
 """
 
 import random
@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 from pipeline.records import canonical
 from pipeline.tune.entries import Candidate, Trial, fastest_first
-from pipeline.tune.lessons import Outlook
 from pipeline.tune.ranking import Ranking
-from pipeline.tune.search import BATCH, LEAD, Proposal, Search
+from pipeline.tune.search import BATCH, LEAD, Outlook, Proposal, Search
 from pipeline.tune.stage_space import StageSpace
 
 # Of a batch, for what the model does not know.
@@ -30,12 +29,11 @@ class StageSearch(Search):
         self, space: StageSpace, seeds: Sequence[Proposal], seed: int, outlook: Outlook
     ) -> None:
         super().__init__(space)
-        self.saving = outlook.saving
+        self.outlook = outlook
         fitting = {canonical(tile) for tile in space.tiles}
         seeds = [*([outlook.first] if outlook.first else []), *seeds]
         first = [(tile, origin) for tile, origin in seeds if canonical(tile) in fitting]
         self.rejected = len(seeds) - len(first)
-        self._begin = 1 if outlook.first is None else 2
         rest: list[Proposal] = [(tile, "random") for tile in space.tiles]
         random.Random(seed).shuffle(rest)
         self._order: dict[str, Proposal] = {}
@@ -61,8 +59,6 @@ class StageSearch(Search):
         left = {key: one for key, one in self._order.items() if key not in self.proposed}
         listed = list(left.values())
         count = min(limit, BATCH)
-        if not self.proposed:
-            return listed[: min(limit, self._begin)]
         if ranking is None:
             return listed[:count]
         firsts = listed[: max(self._first - len(self.proposed), 0)]

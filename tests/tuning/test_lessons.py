@@ -1,4 +1,4 @@
-"""What other workloads teach of a new one, and that it is measured beside the hand tile."""
+"""What other workloads teach of a new one, and that it is measured before the hand tiles."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from pipeline.records import Record, describe_work
 from pipeline.targets import Target
 from pipeline.tasks import Task, tasks_of
 from pipeline.tune.entries import Candidate, Outcome, Trial
-from pipeline.tune.lessons import Lesson, Outlook, outlook
+from pipeline.tune.lessons import Lesson, outlook
+from pipeline.tune.search import Outlook
 from pipeline.tune.stage_space import StageSpace
 from pipeline.tune.workshop import Workshop
 from pipeline.tuning import tune
@@ -86,21 +87,18 @@ def networks(target: Target) -> tuple[Lowered, Lowered]:
     return teacher, lowered(*(pointwise(target, 3, (8, size), (4, 20)) for size in sizes))
 
 
-def test_a_new_task_begins_with_its_hand_tile_and_what_others_taught(
-    target: Target, tmp_path: Path
-) -> None:
+def test_what_others_taught_is_tried_before_all_hand_tiles(target: Target, tmp_path: Path) -> None:
     teacher, network = networks(target)
     tune([teacher], target, tmp_path, options(24))
     before = history(tmp_path, target).next_number
     tune([network], target, tmp_path, options(2))
     new = [one.candidate for one in history(tmp_path, target).trials]
     stages = [one for one in new if one.number >= before and "columns" in one.tile]
-    origins: dict[str, list[str]] = {}
-    for one in sorted(stages, key=lambda one: one.number):
-        origins.setdefault(one.task, []).append(one.origin)
-    assert len(origins) == 3
-    assert all(found[0] == "hand" for found in origins.values())
-    assert any(found[1:2] == ["model"] for found in origins.values())
+    origins = [one.origin for one in sorted(stages, key=lambda one: one.number)]
+    promised = origins.index("hand")
+    assert set(origins[:promised]) == {"model"}
+    assert origins[promised : promised + 3] == ["hand"] * 3
+    assert len({one.task for one in stages}) == 3
 
 
 def test_every_task_gets_its_hand_tile_however_few_candidates_there_are(

@@ -8,9 +8,8 @@ from pipeline.records import Record, describe_work
 from pipeline.targets import Target
 from pipeline.tasks import Task, alone, tasks_of
 from pipeline.tune.entries import Candidate, Outcome, Trial
-from pipeline.tune.lessons import Outlook
 from pipeline.tune.ranking import Ranking
-from pipeline.tune.search import BATCH, winner
+from pipeline.tune.search import BATCH, Outlook, winner
 from pipeline.tune.similar import similar_tiles
 from pipeline.tune.stage_search import PATIENCE, StageSearch, improves_no_more
 from pipeline.tune.stage_space import StageSpace
