@@ -28,6 +28,8 @@ from pipeline.targets.gpu import host_of
 ACCUMULATORS = {16: 12, 32: 20}
 # Slow engines may take so many times as long as asked for, to have enough samples.
 LONGEST = 4
+# Or so many seconds, so that there are enough samples of a network of half a second.
+LEAST_LIMIT = 120
 
 # Of each engine, where MLPerf's load generator is asked for.
 LOADGEN_SECONDS = 10.0
@@ -55,7 +57,7 @@ def conditions_of(  # noqa: PLR0913 - each is an option of the command
 ) -> Conditions:
     """Against which peers, and for how long; `environment` says where the peers live."""
     plans = {
-        "standard": Plan(seconds=seconds, limit_seconds=LONGEST * seconds),
+        "standard": Plan(seconds=seconds, limit_seconds=max(LONGEST * seconds, LEAST_LIMIT)),
         "quick": QUICK,
         "record": replace(RECORD, seconds=max(seconds, RECORD.seconds)),
     }

@@ -3,15 +3,19 @@
 A change counts where it is both larger than a margin and certain: its confidence interval does not
 hold zero. A margin alone would call a disturbance a change, certainty alone every change of the
 clock by a hundredth.
+
+Between two runs the clock changes, and who else is on the machine. Where both have the rates of
+bare multiply-adds in their rounds, times are compared at equal clock: as multiples of those.
 """
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.errors import RequestError
 from pipeline.results import Result, ResultFile
-from pipeline.significance import CONFIDENCE, Change, change, estimate
+from pipeline.significance import CONFIDENCE, Change, at_equal_clock, change, estimate
 
 MARGIN = 0.03
 
@@ -28,12 +32,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One model, engine and number of threads in both files; no `change` where one lacks it."""
+    """One model, engine and number of threads in both files; no `change` where one lacks it.
+
+    `clock` is by what share bare multiply-adds became faster, which is taken out of the change.
+    """
 
     old: Result | None
     new: Result | None
     change: Change | None
     outcome: Outcome
+    clock: float | None = None
 
     @property
     def subject(self) -> Result:
@@ -74,12 +82,6 @@ def fails(comparisons: Sequence[Comparison]) -> bool:
     return any(one.outcome in (Outcome.SLOWER, Outcome.MISSING) for one in comparisons)
 
 
-def machine_change(old: ResultFile, new: ResultFile) -> dict[int, float]:
-    """By what share bare multiply-adds became slower, by number of threads."""
-    peaks = old.environment.fma_peak_gmacs, new.environment.fma_peak_gmacs
-    return {count: peaks[0][count] / peaks[1][count] - 1 for count in peaks[0] if count in peaks[1]}
-
-
 def _by_setting(results: Sequence[Result], engine: str | None) -> dict[tuple[object, ...], Result]:
     chosen = [result for result in results if engine in (None, result.engine)]
     return {result.setting: result for result in chosen}
@@ -90,8 +92,14 @@ def _comparison(
 ) -> Comparison:
     if old is None or new is None:
         return Comparison(old, new, None, Outcome.ADDED if old is None else Outcome.MISSING)
-    found = change(estimate(old.samples_by_round), estimate(new.samples_by_round), confidence)
-    return Comparison(old, new, found, _outcome(found, margin))
+    rounds, clock = [old.samples_by_round, new.samples_by_round], None
+    ceilings = [old.ceiling_gmacs, new.ceiling_gmacs]
+    if all(ceilings):
+        rounds = [at_equal_clock(*one) for one in zip(rounds, ceilings, strict=True)]
+        before, after = map(statistics.median, ceilings)
+        clock = after / before - 1
+    found = change(estimate(rounds[0]), estimate(rounds[1]), confidence)
+    return Comparison(old, new, found, _outcome(found, margin), clock)
 
 
 def _outcome(found: Change, margin: float) -> Outcome:

@@ -12,7 +12,8 @@ COMPARISON_HEADINGS = (
     "engine",
     "old p50 ms",
     "new p50 ms",
-    "change",
+    "clock",
+    "change at equal clock",
     "99 % sure of",
     "outcome",
 )
@@ -31,5 +32,6 @@ def _comparison_cells(one: Comparison) -> tuple[str, ...]:
         known = math.isfinite(found.high)
         span = f"{found.low:+.1%} to {found.high:+.1%}" if known else "nothing: too few rounds"
         shown = (f"{found.ratio:+.1%}", span)
+    clock = "" if one.clock is None else f"{one.clock:+.1%}"
     where = (subject.model, str(subject.threads), subject.engine)
-    return (*where, *times, *shown, str(one.outcome))
+    return (*where, *times, clock, *shown, str(one.outcome))

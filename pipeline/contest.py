@@ -197,6 +197,7 @@ def _result(
         latency_ms=percentiles,
         samples_ms=milliseconds,
         rounds=[len(samples) for samples in measurement.rounds],
+        ceiling_gmacs=judging.ceiling.gmacs_by_round,
         cores_used=measurement.cores_used,
         gmacs_per_second=gmacs,
         fraction_of_peak=gmacs / judging.ceiling.gmacs,

@@ -141,11 +141,16 @@ def loadgen_rows(results: Sequence[Result]) -> Rows:
 
 
 def advice(results: Sequence[Result]) -> list[str]:
-    """What to do about each result that was not steady."""
-    unsteady = (result for result in results if result.verdict is not Verdict.VALID)
-    return [
-        f"{r.verdict}: {r.model}, {r.engine}, {r.threads} threads: {r.advice}" for r in unsteady
-    ]
+    """What to do about results that were not steady, and below each cure why they need it."""
+    lines: dict[str, list[str]] = {}
+    for one in results:
+        if one.verdict is not Verdict.VALID:
+            why, _, cure = one.advice.partition("; ")
+            where = f"{one.model}, {size_text(one.input_size)}, {one.engine}"
+            threads = f"{one.threads} thread{'s' if one.threads > 1 else ''}"
+            found = lines.setdefault(f"{one.verdict}: {cure}", [])
+            found.append(f"  {where}, {threads}: {why}")
+    return [line for cure, found in lines.items() for line in (cure, *found)]
 
 
 def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:

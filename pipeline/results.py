@@ -93,9 +93,10 @@ class LoadGenNote(Record):
 class Result(Record):
     """One model on one engine with one number of threads.
 
-    `rounds` says how many of `samples_ms` each round took. `cores_used` is CPU time over wall
-    time while the samples were taken. `median_half_width` is half the 99 % confidence interval of
-    p50, as a share of it. `before` and `after` are the states of a device over RPC.
+    `rounds` says how many of `samples_ms` each round took, `ceiling_gmacs` what bare multiply-adds
+    reached in each, which follows the clock. `cores_used` is CPU time over wall time while the
+    samples were taken. `median_half_width` is half the 99 % confidence interval of p50, as a share
+    of it. `before` and `after` are the states of a device over RPC.
     """
 
     model: str
@@ -113,6 +114,7 @@ class Result(Record):
     latency_ms: Latency
     samples_ms: list[float]
     rounds: list[int]
+    ceiling_gmacs: list[float] = []
     cores_used: float | None = None
     gmacs_per_second: float
     fraction_of_peak: float | None = None

@@ -60,6 +60,17 @@ def estimate(rounds: Sequence[Sequence[float]]) -> Estimate:
     return Estimate(median, error, max((count - 2 * cut - 1) / shared**2, 1.0))
 
 
+def at_equal_clock(
+    rounds: Sequence[Sequence[float]], ceiling: Sequence[float]
+) -> list[list[float]]:
+    """Samples times what bare multiply-adds reached in the same round.
+
+    The clock and whoever shares the core slow down both alike. `ceiling` is a rate for each round;
+    from samples in ms and GMAC/s come millions of multiply-adds that were possible meanwhile.
+    """
+    return [[s * rate for s in samples] for samples, rate in zip(rounds, ceiling, strict=True)]
+
+
 def change(old: Estimate, new: Estimate, confidence: float = CONFIDENCE) -> Change:
     """How much longer `new` takes, with Welch's interval on the ratio."""
     squares = old.error**2, new.error**2

@@ -32,6 +32,15 @@ class Ceiling:
     gmacs: float
     rounds: Rounds
 
+    @property
+    def gmacs_by_round(self) -> list[float]:
+        """What it reached in each round."""
+        medians = [statistics.median(samples) for samples in self.rounds]
+        if not medians:
+            return []
+        whole = statistics.median(sample for samples in self.rounds for sample in samples)
+        return [self.gmacs * whole / median for median in medians]
+
 
 def latency(samples_ms: Sequence[float]) -> Latency:
     """The percentiles of a result, in milliseconds."""
@@ -64,7 +73,7 @@ def slowdown(rounds: Rounds) -> float:
 def judge(
     rounds: Rounds, plan: Plan = STANDARD, ceiling: Rounds = (), load: Load | None = None
 ) -> tuple[Verdict, str]:
-    """Whether the samples can be compared, and one line on what to do where they cannot.
+    """Whether the samples can be compared; where not, in a line, why, and after "; " the cure.
 
     `ceiling` are the rounds of the loop of multiply-adds, taken in turns with these.
     """
@@ -73,7 +82,7 @@ def judge(
         return Verdict.UNSTABLE, f"only {len(samples)} samples; give the measurement more time"
     if (slower := slowdown(ceiling)) > LARGEST_SLOWDOWN:
         return Verdict.THROTTLED, (
-            f"bare multiply-adds became {slower:.0%} slower meanwhile, so the clock fell: let the "
+            f"bare multiply-adds became {slower:.0%} slower meanwhile, so the clock fell; let the "
             "machine cool, or pin a frequency that it can hold"
         )
     if (apart := drift(rounds)) > LARGEST_DRIFT:

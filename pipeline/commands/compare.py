@@ -4,7 +4,7 @@ import typer
 
 from pipeline import arguments as a
 from pipeline import options
-from pipeline.commands.screen import output, print_json, progress
+from pipeline.commands.screen import output, print_json
 
 
 def compare(
@@ -16,6 +16,9 @@ def compare(
 ) -> None:
     """Say what became slower or faster between two result files of one machine.
 
+    Times are compared at equal clock: as multiples of bare multiply-adds, which `bench` times in
+    turns with every engine.
+
     Ends with status 1 if something is slower by more than --fail-above and that is certain, or is
     missing in the new file. `bench --record` makes files that tell 3 % apart on a quiet machine.
 
@@ -25,7 +28,7 @@ def compare(
     """
     margin = options.share(fail_above)
     from pipeline.compare import compare as compared
-    from pipeline.compare import fails, machine_change
+    from pipeline.compare import fails
     from pipeline.comparison_table import comparison_rows
     from pipeline.result_files import read_results
     from pipeline.rows import rich_table
@@ -37,13 +40,5 @@ def compare(
         print_json([dict(zip(rows.headings, cells, strict=True)) for cells in rows.cells])
     else:
         output.print(rich_table(rows))
-    for count, slower in machine_change(*files).items():
-        if abs(slower) > margin / 2:
-            word = "slower" if slower > 0 else "faster"
-            progress.print(
-                f"with {count} threads the machine itself was {abs(slower):.1%} {word}, by a loop "
-                "of multiply-adds: its clock or load differed; measure both again",
-                highlight=False,
-            )
     if fails(found):
         raise typer.Exit(1)

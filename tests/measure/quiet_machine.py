@@ -15,19 +15,23 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.bench import ACCUMULATORS
 from pipeline.bundle import read_bundle
 from pipeline.compare import MARGIN
 from pipeline.compile import Recipe, compile_bundle
-from pipeline.engines.registry import OURS, EngineKind, Reads
+from pipeline.engines.registry import OURS, PEAK, EngineKind, Reads
 from pipeline.measure import Participant, measure
 from pipeline.models import load
+from pipeline.peak import PeakKernel, build_peak
 from pipeline.progress import Steps
 from pipeline.runner import Plan
-from pipeline.significance import change, estimate
+from pipeline.significance import at_equal_clock, change, estimate
+from pipeline.targets import host
 
 SLOWED = EngineKind("slowed", "tests.measure.slowed_worker", Reads.BUNDLE)
 SHARE = 0.05
@@ -38,11 +42,24 @@ RUNS, PAUSE_SECONDS = 3, 120
 UNDONE = 3
 
 
-def taken(participant, images, plan):
-    """The rounds of one run of one engine."""
-    (measured,), failures = measure([participant], images, 1, plan)
+def taken(participant, ceiling, images, plan):
+    """The rounds of one run of one engine, and of bare multiply-adds in turns with it."""
+    (measured, loop), failures = measure([participant, ceiling], images, 1, plan)
     assert not failures, failures
-    return measured.rounds
+    return measured.rounds, loop.rounds
+
+
+def bare_multiply_adds(library: Path) -> Participant:
+    """The loop that tells the clock, as `bench` has it."""
+    target = host()
+    kernel = PeakKernel(target.machine.lanes, ACCUMULATORS[target.machine.registers])
+    build_peak(kernel, target.tvm, library)
+    return Participant(PEAK, {"library": str(library), "kernel": asdict(kernel)})
+
+
+def estimated(rounds, loops):
+    """How well the median of an engine is known at equal clock."""
+    return estimate(at_equal_clock(rounds, [1 / statistics.median(loop) for loop in loops]))
 
 
 class Study:
@@ -57,6 +74,7 @@ class Study:
         if not bundle.exists():
             compile_bundle(Recipe(model, "host", Path("tuning_logs")), bundle)
         self.source = {"bundle": str(read_bundle(bundle).folder.resolve())}
+        self.ceiling = bare_multiply_adds(folder / "peak.so")
         self.images = [load(model).example.numpy()]
 
     def all(self, kind: str) -> list[dict]:
@@ -70,7 +88,7 @@ class Study:
 
     def run(self) -> None:
         """The model alone."""
-        rounds = taken(Participant(OURS, self.source), self.images, self.plan)
+        rounds, _ = self._taken(Participant(OURS, self.source))
         median = statistics.median(sample for samples in rounds for sample in samples)
         self._keep({"kind": "run", "median": median, "at": time.time()})
 
@@ -79,13 +97,16 @@ class Study:
         seconds = self.all("run")[0]["median"]
         slowed = Participant(SLOWED, {**self.source, "share": SHARE, "seconds": seconds})
         ours = Participant(OURS, self.source)
-        rounds = [taken(one, self.images, self.plan) for one in (ours, ours, slowed)]
-        first, again, planted = map(estimate, rounds)
+        runs = [self._taken(one) for one in (ours, ours, slowed)]
+        first, again, planted = (estimated(*run) for run in runs)
         itself, found = change(first, again), change(first, planted)
         same = not (abs(itself.ratio) > MARGIN and itself.low * itself.high > 0)
         slower = found.ratio > MARGIN and found.low > 0
         ratios = {"itself": itself.ratio, "planted": found.ratio}
         self._keep({"kind": "pair", "same": same, "slower": slower, **ratios})
+
+    def _taken(self, participant):
+        return taken(participant, self.ceiling, self.images, self.plan)
 
     def _keep(self, what: dict) -> None:
         self.seen.append(what)

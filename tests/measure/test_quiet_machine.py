@@ -1,5 +1,6 @@
 """The study of the measurements, with times that are made up."""
 
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -16,11 +17,15 @@ def study(tmp_path, monkeypatch):
     monkeypatch.setattr(quiet_machine, "read_bundle", lambda path: SimpleNamespace(folder=path))
     (tmp_path / "bundle").mkdir()
 
+    clocks = itertools.cycle([1.0, 1.0, 1.1, 0.9])
+
     def taken(participant, *_):
-        factor = 1 + participant.source.get("share", 0.0)
-        return [[factor * (1 + 1e-4 * number)] * 9 for number in range(12)]
+        factor, clock = 1 + participant.source.get("share", 0.0), next(clocks)
+        levels = [clock * (1 + 1e-4 * number) for number in range(12)]
+        return [[factor * level] * 9 for level in levels], [[level] * 3 for level in levels]
 
     monkeypatch.setattr(quiet_machine, "taken", taken)
+    monkeypatch.setattr(quiet_machine, "bare_multiply_adds", lambda _: None)
     monkeypatch.setattr(
         quiet_machine,
         "load",

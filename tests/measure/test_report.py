@@ -8,7 +8,9 @@ from pipeline.rows import markdown_table, rich_table
 from tests.measure.records import TUNED, result
 
 OURS = result(schedule_sources=TUNED)
-RIVAL = result(engine="onnxruntime", p50=5.0, verdict=Verdict.UNSTABLE, advice="stop the rest")
+RIVAL = result(
+    engine="onnxruntime", p50=5.0, verdict=Verdict.UNSTABLE, advice="rounds differ; stop the rest"
+)
 GONE = Absence(model=OURS.model, engine="openvino", threads=1, reason="not installed: no wheel")
 
 
@@ -65,6 +67,12 @@ def test_both_forms_hold_the_same_cells():
 
 
 def test_advice_names_what_was_not_steady():
-    assert advice([RIVAL, OURS]) == [
-        f"UNSTABLE: {RIVAL.model}, onnxruntime, {RIVAL.threads} threads: stop the rest"
+    wide = RIVAL.model_copy(update={"threads": 2, "advice": "p90 is far off; stop the rest"})
+    other = OURS.model_copy(update={"verdict": Verdict.THROTTLED, "advice": "slower; cool it"})
+    assert advice([RIVAL, OURS, other, wide]) == [
+        "UNSTABLE: stop the rest",
+        f"  {RIVAL.model}, 224x224, onnxruntime, 1 thread: rounds differ",
+        f"  {RIVAL.model}, 224x224, onnxruntime, 2 threads: p90 is far off",
+        "THROTTLED: cool it",
+        f"  {OURS.model}, 224x224, shufflenet-tvm, 1 thread: slower",
     ]

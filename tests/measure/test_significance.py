@@ -7,7 +7,7 @@ The noise of a round is what `tuning_logs/results` shows: medians of rounds with
 import numpy as np
 import pytest
 
-from pipeline.compare import Outcome, compare, fails, machine_change
+from pipeline.compare import Outcome, compare, fails
 from pipeline.errors import RequestError
 from pipeline.significance import change, estimate
 from tests.measure.records import result, result_file
@@ -113,8 +113,21 @@ def test_files_that_share_nothing_are_refused():
         compare(ours, elsewhere)
 
 
-def test_a_slower_machine_is_told_from_slower_code():
-    old = result_file(result())
-    slowed = old.environment.model_copy(update={"fma_peak_gmacs": {1: 45.3 / 1.1, 4: 9.0}})
-    found = machine_change(old, old.model_copy(update={"environment": slowed}))
-    assert found == {1: pytest.approx(0.1)}
+def test_a_slower_machine_is_told_from_slower_code(rng):
+    rounds, ceiling = rounds_of(rng), 45 * (1 + 0.02 * rng.standard_normal(ROUNDS))
+    slowed = [[1.1 * sample for sample in samples] for samples in rounds]
+    old = as_result(rounds, ceiling_gmacs=ceiling)
+    (clock,) = compare(*map(result_file, (old, as_result(slowed, ceiling_gmacs=ceiling / 1.1))))
+    assert clock.clock == pytest.approx(1 / 1.1 - 1)
+    assert clock.outcome is Outcome.SAME
+    assert clock.change is not None
+    assert clock.change.ratio == pytest.approx(0, abs=1e-9)
+    (code,) = compare(*map(result_file, (old, as_result(slowed, ceiling_gmacs=ceiling))))
+    assert (code.outcome, code.clock) == (Outcome.SLOWER, 0)
+
+
+def test_without_a_ceiling_in_both_the_times_themselves_are_compared(rng):
+    rounds = rounds_of(rng)
+    old = as_result(rounds, ceiling_gmacs=[45.0] * ROUNDS)
+    (found,) = compare(*map(result_file, (old, as_result(rounds))))
+    assert (found.outcome, found.clock) == (Outcome.SAME, None)
