@@ -113,7 +113,8 @@ Quick = Annotated[
     bool, typer.Option("--quick", help="Stop when each median is known to 1 %, or after 30 s.")
 ]
 ForRecord = Annotated[
-    bool, typer.Option("--record", help="At least 1024 samples and 10 s of each engine.")
+    bool,
+    typer.Option("--record", help="At least 1024 samples and 10 s of each engine, in 5 processes."),
 ]
 LoadGen = Annotated[
     bool, typer.Option("--loadgen", help="Also by MLPerf LoadGen's single-stream mode, 10 s each.")

@@ -1,9 +1,10 @@
 """Times engines against each other: all loaded, one at a time awake, in turns.
 
-    load and warm up every engine, each alone
-    until there are enough samples:
-        for engine in engines, starting one further on each time:
-            wake it, time one round of some dozens of inferences, stop it
+    for as many processes of each engine as the plan has:
+        load and warm up every engine, each alone
+        until there are enough samples:
+            for engine in engines, starting one further on each time:
+                wake it, time one round of some dozens of inferences, stop it
 
 Taking turns within a fraction of a second gives every engine the same clock and the same
 disturbances, which separate runs minutes apart would not.
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from pipeline.engines.pipe import EngineError
 from pipeline.engines.process import Deadlines, EngineProcess
 from pipeline.engines.registry import PEAK, EngineKind
 from pipeline.engines.worker import Array
-from pipeline.runner import Measurement, Plan, Runner
+from pipeline.runner import Measurement, Plan, Runner, joined
 
 Progress = Callable[[str], None]
 
@@ -53,7 +54,28 @@ def measure(
     progress: Progress = lambda _: None,
 ) -> tuple[list[Measurement], list[Failure]]:
     """Time every participant on the first image; an engine that fails leaves the others alone."""
-    failures: list[Failure] = []
+    parts: list[list[Measurement]] = [[] for _ in participants]
+    failures: dict[int, Failure] = {}
+    for number in range(plan.processes):
+        left = [index for index in range(len(participants)) if index not in failures]
+        own = plan.of_a_process
+        if number < plan.processes - 1:
+            own = replace(own, loadgen_seconds=None)
+        found = _measured([participants[index] for index in left], images, threads, own, progress)
+        for index, one in zip(left, found, strict=True):
+            if isinstance(one, Failure):
+                failures[index] = one
+            else:
+                parts[index].append(one)
+    whole = [joined(found) for index, found in enumerate(parts) if index not in failures]
+    return whole, [failures[index] for index in sorted(failures)]
+
+
+def _measured(
+    participants: Sequence[Participant], images: Sequence[Array], threads: int, plan: Plan,
+    progress: Progress,
+) -> list[Measurement | Failure]:  # fmt: skip
+    """What a process of each participant gave."""
     with ExitStack() as stack:
         runners: list[Runner] = []
         for participant in participants:
@@ -62,28 +84,31 @@ def measure(
                 EngineProcess(participant.kind, threads, participant.python, participant.deadlines)
             )
             runner = Runner(process)
-            with _recorded(runner, failures):
+            runners.append(runner)
+            with _recorded(runner):
                 runner.prepare(participant.source, images, plan)
-                runners.append(runner)
-        _take_turns(runners, failures, plan, progress)
+        _take_turns(runners, plan, progress)
         if plan.loadgen_seconds:
-            for runner in (one for one in runners if not one.failed and one.process.kind != PEAK):
+            for runner in (one for one in runners if one.works and one.process.kind != PEAK):
                 progress(f"LoadGen: {runner.process.label}")
-                with _recorded(runner, failures):
+                with _recorded(runner):
                     runner.take_loadgen(plan.loadgen_seconds)
-        finished = [runner for runner in runners if not runner.failed]
-        for runner in finished:
-            with _recorded(runner, failures):
+        for runner in (one for one in runners if one.works):
+            with _recorded(runner):
                 runner.require_threads()
-        return [runner.measurement() for runner in finished if not runner.failed], failures
+        return [_outcome(runner) for runner in runners]
 
 
-def _take_turns(
-    runners: Sequence[Runner], failures: list[Failure], plan: Plan, progress: Progress
-) -> None:
+def _outcome(runner: Runner) -> Measurement | Failure:
+    if runner.failure is None:
+        return runner.measurement()
+    return Failure(runner.process.kind.name, runner.process.threads, runner.failure)
+
+
+def _take_turns(runners: Sequence[Runner], plan: Plan, progress: Progress) -> None:
     start = time.monotonic()
     for turn in range(sys.maxsize):
-        live = [runner for runner in runners if not runner.failed]
+        live = [runner for runner in runners if runner.works]
         elapsed = time.monotonic() - start
         done = elapsed >= plan.seconds and all(runner.has_enough(plan) for runner in live)
         if not live or done or (turn and elapsed >= plan.limit_seconds):
@@ -91,16 +116,15 @@ def _take_turns(
         progress(f"round {turn + 1}, {elapsed:.0f} s")
         shift = turn % len(live)
         for runner in live[shift:] + live[:shift]:
-            with _recorded(runner, failures):
+            with _recorded(runner):
                 runner.take_round(plan)
 
 
 @contextmanager
-def _recorded(runner: Runner, failures: list[Failure]) -> Iterator[None]:
+def _recorded(runner: Runner) -> Iterator[None]:
     """Turn the failure of an engine into a record."""
     try:
         yield
     except EngineError as error:
-        runner.failed = True
+        runner.failure = str(error)
         runner.process.close()
-        failures.append(Failure(runner.process.kind.name, runner.process.threads, str(error)))

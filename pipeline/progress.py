@@ -87,7 +87,8 @@ def bench_steps(console: Console, conditions: "Conditions", expected: int) -> It
 
     plan = conditions.plan
     engines = len(conditions.peers) + 2  # ours, and the loop that finds the ceiling
-    seconds = plan.seconds + engines * (plan.warm_up_seconds + LOAD_SECONDS)
+    loading = engines * plan.processes * (plan.warm_up_seconds + LOAD_SECONDS)
+    seconds = plan.seconds + loading
     with Steps(console) as steps:
         countdown = Countdown(steps, expected, seconds)
         yield Observer(steps.say, steps.keep, countdown.begin, countdown.step)

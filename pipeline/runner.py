@@ -1,14 +1,15 @@
 """One engine's part in a measurement: warm up, then a round whenever it is its turn.
 
 A plan says how much is enough: some seconds and samples, or, for a quick look, a median that is
-known well enough; for the record, at least 1024 samples and 10 seconds of every engine.
+known well enough; for the record, at least 1024 samples and 10 seconds of every engine, in several
+processes: which pages of memory a process gets is luck, and now and then costs it a tenth.
 """
 
 import math
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.engines.pipe import EngineError
@@ -42,14 +43,29 @@ class Plan:
     fewest_seconds: float = 0.0
     # Half the confidence interval of the median, as a share of it, at which to stop.
     precision: float | None = None
+    # Of each engine, one after the other.
+    processes: int = 1
     # Of each engine by MLPerf's load generator, after the rounds.
     loadgen_seconds: float | None = None
     # Untimed inferences at the start of a round: the other engines have emptied the caches.
     settle: int = 2
 
+    @property
+    def of_a_process(self) -> "Plan":
+        """The share of each of the processes."""
+        count = self.processes
+        return replace(
+            self,
+            seconds=self.seconds / count,
+            limit_seconds=self.limit_seconds / count,
+            fewest_samples=math.ceil(self.fewest_samples / count),
+            fewest_seconds=self.fewest_seconds / count,
+            processes=1,
+        )
+
 
 # As many samples and seconds as MLPerf asks of its shortest valid run, or more.
-RECORD = Plan(seconds=10, limit_seconds=1800, fewest_samples=1024, fewest_seconds=10)
+RECORD = Plan(seconds=10, limit_seconds=1800, fewest_samples=1024, fewest_seconds=10, processes=5)
 QUICK = Plan(seconds=1, limit_seconds=30, warm_up_seconds=1, fewest_samples=50, precision=0.01)
 
 
@@ -72,18 +88,35 @@ class Measurement:
         return [sample for samples in self.rounds for sample in samples]
 
 
+def joined(parts: Sequence[Measurement]) -> Measurement:
+    """What several processes of an engine gave, the outputs those of the first."""
+    loads = [part.load for part in parts if part.load]
+    return replace(
+        parts[0],
+        rounds=tuple(samples for part in parts for samples in part.rounds),
+        cores_used=statistics.fmean(part.cores_used for part in parts),
+        load=mean(loads) if loads else None,
+        loadgen=parts[-1].loadgen,
+    )
+
+
 @dataclass
 class Runner:
     """An engine's process and what has been taken from it; stopped between calls."""
 
     process: EngineProcess
-    failed: bool = False
+    failure: str | None = None
     count: int = 1
     settings: dict[str, str] = field(default_factory=dict)
     outputs: tuple[Array, ...] = ()
     rounds: list[Round] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
     loadgen: dict[str, Any] | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether nothing went wrong so far."""
+        return self.failure is None
 
     def prepare(self, source: dict[str, Any], images: Sequence[Array], plan: Plan) -> None:
         """Load, compute the outputs, warm up, stop."""

@@ -4,13 +4,17 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from pipeline.engines.worker import Array, serve
 
 
 class Fake:
-    """Doubles its input; `source` may ask for rubbish, refuse, hang, die, spin or spoil it."""
+    """Doubles its input; `source` may ask for rubbish, refuse, hang, die, spin or spoil it.
+
+    In the file `tally` is an x for each time it was loaded, of which `loads` are allowed.
+    """
 
     def load(self, source: dict[str, Any], data: Array, threads: int) -> dict[str, str]:
         self.source = source
@@ -20,6 +24,11 @@ class Fake:
             os.write(1, b"written past Python's streams\n")
         if "refuse" in source:
             raise ValueError("not a model\nand a second line")
+        if "tally" in source:
+            tally = Path(source["tally"])
+            tally.write_text(f"{tally.read_text() if tally.exists() else ''}x")
+            if len(tally.read_text()) > source.get("loads", 99):
+                raise ValueError("once too often")
         return {"threads": str(threads), "omp": os.environ["OMP_NUM_THREADS"]}
 
     def set_input(self, data: Array) -> None:

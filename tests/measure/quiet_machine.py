@@ -29,7 +29,7 @@ from pipeline.measure import Participant, measure
 from pipeline.models import load
 from pipeline.peak import PeakKernel, build_peak
 from pipeline.progress import Steps
-from pipeline.runner import Plan
+from pipeline.runner import RECORD, Plan
 from pipeline.significance import at_equal_clock, change, estimate
 from pipeline.targets import host
 
@@ -67,7 +67,7 @@ class Study:
 
     def __init__(self, folder: Path, model: str, seconds: float) -> None:
         self.journal = folder / "journal.jsonl"
-        self.plan = Plan(seconds=seconds, limit_seconds=4 * seconds)
+        self.plan = Plan(seconds=seconds, warm_up_seconds=0.5, processes=RECORD.processes)
         lines = self.journal.read_text().splitlines() if self.journal.exists() else []
         self.seen = [json.loads(line) for line in lines]
         bundle = folder / "bundle"

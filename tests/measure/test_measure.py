@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,26 @@ def test_faster_and_slower_engines_are_told_apart(data):
     assert np.median(slow.samples) > 2 * np.median(fast.samples)
     assert len(slow.rounds) == len(fast.rounds) >= FEWEST_ROUNDS
     assert min(len(slow.samples), len(fast.samples)) >= QUICK.fewest_samples
+
+
+def test_several_processes_share_the_rounds(data, tmp_path):
+    plan = replace(QUICK, seconds=0.6, processes=3)
+    measured, failures = measure(
+        [fake("one", tally=str(tmp_path / "one")), fake("two")], [data], 1, plan
+    )
+    one, two = measured
+    assert not failures
+    assert len(one.rounds) == len(two.rounds) >= 3 * FEWEST_ROUNDS
+    assert (tmp_path / "one").read_text() == "x" * 3
+
+
+def test_an_engine_that_fails_in_a_later_process_is_left_out(data, tmp_path):
+    plan = replace(QUICK, processes=3)
+    ill = fake("ill", tally=str(tmp_path / "ill"), loads=1)
+    measured, failures = measure([ill, fake("well")], [data], 1, plan)
+    assert [one.engine for one in measured] == ["well"]
+    assert [one.engine for one in failures] == ["ill"]
+    assert len(measured[0].rounds) >= 3 * FEWEST_ROUNDS
 
 
 def test_outputs_come_in_the_order_of_the_images(data):
