@@ -29,7 +29,7 @@ ACCUMULATORS = {16: 12, 32: 20}
 # Slow engines may take so many times as long as asked for, to have enough samples.
 LONGEST = 4
 # Or so many seconds, so that there are enough samples of a network of half a second.
-LEAST_LIMIT = 120
+LEAST_LIMIT = 60
 
 # Of each engine, where MLPerf's load generator is asked for.
 LOADGEN_SECONDS = 10.0

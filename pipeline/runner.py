@@ -39,6 +39,9 @@ class Plan:
     warm_up_seconds: float = 2.0
     round_seconds: float = 0.2
     fewest_samples: int = 100
+    # Or, of a network that takes long, so many in so many seconds.
+    slow_samples: int = 30
+    slow_seconds: float = 5.0
     # Of each engine, while it is timed.
     fewest_seconds: float = 0.0
     # Half the confidence interval of the median, as a share of it, at which to stop.
@@ -50,6 +53,11 @@ class Plan:
     # Untimed inferences at the start of a round: the other engines have emptied the caches.
     settle: int = 2
 
+    def is_enough(self, samples: int, seconds: float) -> bool:
+        """Whether so many samples, which took so long, tell what one takes."""
+        slow = samples >= self.slow_samples and seconds >= self.slow_seconds
+        return samples >= self.fewest_samples or slow
+
     @property
     def of_a_process(self) -> "Plan":
         """The share of each of the processes."""
@@ -59,13 +67,22 @@ class Plan:
             seconds=self.seconds / count,
             limit_seconds=self.limit_seconds / count,
             fewest_samples=math.ceil(self.fewest_samples / count),
+            slow_samples=math.ceil(self.slow_samples / count),
+            slow_seconds=self.slow_seconds / count,
             fewest_seconds=self.fewest_seconds / count,
             processes=1,
         )
 
 
 # As many samples and seconds as MLPerf asks of its shortest valid run, or more.
-RECORD = Plan(seconds=10, limit_seconds=1800, fewest_samples=1024, fewest_seconds=10, processes=5)
+RECORD = Plan(
+    seconds=10,
+    limit_seconds=1800,
+    fewest_samples=1024,
+    slow_seconds=math.inf,
+    fewest_seconds=10,
+    processes=5,
+)
 QUICK = Plan(seconds=1, limit_seconds=30, warm_up_seconds=1, fewest_samples=50, precision=0.01)
 
 
@@ -147,7 +164,7 @@ class Runner:
         """Whether there is as much as the plan asks for, and as exact."""
         samples = sum(len(done.samples) for done in self.rounds)
         seconds = sum(done.wall for done in self.rounds)
-        enough = samples >= plan.fewest_samples and seconds >= plan.fewest_seconds
+        enough = plan.is_enough(samples, seconds) and seconds >= plan.fewest_seconds
         if not enough or len(self.rounds) < FEWEST_ROUNDS or plan.precision is None:
             return enough and len(self.rounds) >= FEWEST_ROUNDS
         return estimate([done.samples for done in self.rounds]).half_width() <= plan.precision

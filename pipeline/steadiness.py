@@ -75,10 +75,10 @@ def judge(
 ) -> tuple[Verdict, str]:
     """Whether the samples can be compared; where not, in a line, why, and after "; " the cure.
 
-    `ceiling` are the rounds of the loop of multiply-adds, taken in turns with these.
+    `rounds` hold seconds, and so does `ceiling`, the loop of multiply-adds in turns with these.
     """
     samples = [sample for samples in rounds for sample in samples]
-    if len(samples) < plan.fewest_samples:
+    if not plan.is_enough(len(samples), sum(samples)):
         return Verdict.UNSTABLE, f"only {len(samples)} samples; give the measurement more time"
     if (slower := slowdown(ceiling)) > LARGEST_SLOWDOWN:
         return Verdict.THROTTLED, (

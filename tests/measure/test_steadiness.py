@@ -20,9 +20,11 @@ def test_percentiles_of_known_samples():
         ([[1.0] * 19 + [3.0]] * 5, None),  # one in twenty slow: p90 does not see it
         ([[1.0] * 17 + [1.2] * 3] * 5, "p90 is 20% above p50"),
         ([[1.0] * 20] * 3 + [[1.1] * 20] * 2, "10% apart; clock or load"),
-        ([[1.0] * 19] * 5, "only 95 samples"),
+        ([[1e-3] * 19] * 5, "only 95 samples"),
+        ([[1.0] * 6] * 5, None),  # a slow network: half a minute of it is enough
+        ([[1.0] * 5] * 5, "only 25 samples"),
     ],
-    ids=["steady", "outliers", "tail", "drift", "few"],
+    ids=["steady", "outliers", "tail", "drift", "few", "slow", "few of slow"],
 )
 def test_verdict(rounds, advice):
     verdict, line = judge(rounds)
