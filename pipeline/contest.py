@@ -13,7 +13,8 @@ from pipeline.engines.registry import OURS, OURS_CUDA, PEAK, EngineKind, Reads
 from pipeline.errors import WorkFailedError
 from pipeline.measure import Failure, Participant, measure
 from pipeline.metaschedule import tuned_source
-from pipeline.peak import PeakKernel, build_peak
+from pipeline.peak import build_peak
+from pipeline.peak_kernel import PeakKernel
 from pipeline.peers import PeerError, export_onnx, peer_python
 from pipeline.results import Absence, LoadGenNote, LoadNote, Result
 from pipeline.runner import Measurement, Plan

@@ -30,7 +30,8 @@ from pipeline.engines.process import EngineProcess
 from pipeline.engines.registry import REMOTE
 from pipeline.environment import describe_environment
 from pipeline.linker import linker_for
-from pipeline.peak import PeakKernel, build_peak
+from pipeline.peak import build_peak
+from pipeline.peak_kernel import PeakKernel
 from pipeline.results import DeviceState, Emulated, Result, ResultFile
 from pipeline.runner import Runner
 from pipeline.steadiness import Ceiling, latency

@@ -13,8 +13,8 @@ from pipeline.devices.address import RpcAddress, parse_device
 from pipeline.devices.facts import read_facts
 from pipeline.devices.session import Timing, connect
 from pipeline.engines.worker import Array, serve
-from pipeline.peak import FUNCTION as PEAK
-from pipeline.peak import PeakKernel, peak_arguments
+from pipeline.peak_kernel import FUNCTION as PEAK
+from pipeline.peak_kernel import PeakKernel, peak_arguments
 
 FUNCTION = "main"
 # The device frees itself after that, should this machine fall silent.

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import tvm
+import numpy as np
 
+from pipeline.engines.runtime import aligned, load_library, network_of, tensor
 from pipeline.engines.worker import Array, serve
 
 
@@ -12,19 +13,17 @@ class Bundle:
     """`source` is {"bundle": FOLDER}."""
 
     def load(self, source: dict[str, Any], data: Array, threads: int) -> dict[str, str]:
-        library = tvm.runtime.load_module(str(Path(source["bundle"]) / "model.so"))
-        self.machine = tvm.relax.VirtualMachine(library, tvm.cpu())
-        self.main = self.machine["main"]
+        self.main = network_of(load_library(Path(source["bundle"]) / "model.so"))
         return {}
 
     def set_input(self, data: Array) -> None:
-        self.data = tvm.runtime.tensor(data)
+        self.data = tensor(aligned(data))
 
     def infer(self) -> None:
         self.result = self.main(self.data)
 
     def output(self) -> Array:
-        output: Array = self.result.numpy()
+        output: Array = np.from_dlpack(self.result)
         return output
 
 

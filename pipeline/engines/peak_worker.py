@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import tvm
-
+from pipeline.engines.runtime import aligned, load_library, tensor
 from pipeline.engines.worker import Array, serve
-from pipeline.peak import FUNCTION, PeakKernel, peak_arguments
+from pipeline.peak_kernel import FUNCTION, PeakKernel, peak_arguments
 
 
 class Peak:
@@ -13,19 +12,19 @@ class Peak:
 
     def load(self, source: dict[str, Any], data: Array, threads: int) -> dict[str, str]:
         kernel = PeakKernel(**source["kernel"])
-        self.function = tvm.runtime.load_module(source["library"])[FUNCTION]
-        self.factor, self.result = map(tvm.runtime.tensor, peak_arguments(kernel))
+        self.function = load_library(source["library"])[FUNCTION]
+        factor, self.result = map(aligned, peak_arguments(kernel))
+        self.arguments = tensor(factor), tensor(self.result)
         return {}
 
     def set_input(self, data: Array) -> None:
         """The loop brings its own."""
 
     def infer(self) -> None:
-        self.function(self.factor, self.result)
+        self.function(*self.arguments)
 
     def output(self) -> Array:
-        output: Array = self.result.numpy()
-        return output
+        return self.result
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ from pipeline.engines.process import THREAD_VARIABLES, python_command
 from pipeline.errors import WorkFailedError
 from pipeline.linker import linker_for
 from pipeline.models import Model
-from pipeline.peak import FUNCTION as PEAK_FUNCTION
-from pipeline.peak import PeakKernel, build_peak
+from pipeline.peak import build_peak
+from pipeline.peak_kernel import FUNCTION as PEAK_FUNCTION
+from pipeline.peak_kernel import PeakKernel
 from pipeline.profiling.bandwidth import FUNCTION as READ_FUNCTION
 from pipeline.profiling.bandwidth import build_read, read_kernel
 from pipeline.profiling.stamps import Stamped

@@ -88,8 +88,12 @@ def test_a_bundle_computes_what_torch_computes_on_its_threads(threads, bundle, i
     assert len(pools) >= threads
 
 
-def test_our_engine_needs_no_torch():
-    script = "import sys; sys.modules['torch'] = None; import pipeline.engines.ours_worker"
+@pytest.mark.parametrize("worker", ["ours_worker", "peak_worker"])
+def test_our_engine_loads_neither_torch_nor_the_compiler(worker):
+    script = (
+        f"import sys, pipeline.engines.{worker}\n"
+        "assert 'tvm' not in sys.modules and not sys.modules['torch']"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)
 
 

@@ -5,7 +5,8 @@ import tvm
 
 from pipeline.engines.process import EngineProcess
 from pipeline.engines.registry import PEAK
-from pipeline.peak import PeakKernel, build_peak, peak_module
+from pipeline.peak import build_peak, peak_module
+from pipeline.peak_kernel import PeakKernel
 
 TARGETS = {
     "avx2": (8, 12, {"mcpu": "haswell", "mtriple": "x86_64-linux-gnu"}, "vfmadd"),
