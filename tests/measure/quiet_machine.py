@@ -96,14 +96,14 @@ class Study:
         self._keep({"kind": "run", "median": median, "at": time.time()})
 
     def pair(self) -> None:
-        """The model against itself as it was last measured, and slowed down against that."""
+        """The model against itself, and slowed down against itself, each as it was last measured."""
         seconds = self.all("run")[0]["median"]
         slowed = Participant(SLOWED, {**self.source, "share": SHARE, "seconds": seconds})
         ours = Participant(OURS, self.source)
         first = self.last or estimated(*self._taken(ours))
         again, planted = (estimated(*self._taken(one)) for one in (ours, slowed))
         self.last = again
-        itself, found = change(first, again), change(first, planted)
+        itself, found = change(first, again), change(again, planted)
         same = not (abs(itself.ratio) > MARGIN and itself.low * itself.high > 0)
         slower = found.ratio > MARGIN and found.low > 0
         ratios = {"itself": itself.ratio, "planted": found.ratio}
