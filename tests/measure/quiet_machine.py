@@ -96,7 +96,7 @@ class Study:
         self._keep({"kind": "run", "median": median, "at": time.time()})
 
     def pair(self) -> None:
-        """The model against itself, and slowed down against itself, each as it was last measured."""
+        """The model against itself, and slowed down against that, each just measured."""
         seconds = self.all("run")[0]["median"]
         slowed = Participant(SLOWED, {**self.source, "share": SHARE, "seconds": seconds})
         ours = Participant(OURS, self.source)
