@@ -160,7 +160,8 @@ def judged(
     references = subject.reference(images)
     results, wrong = [], []
     for measurement in measured:
-        agreement = compare(measurement.outputs, references)
+        processes = len(measurement.outputs) // len(references)
+        agreement = compare(measurement.outputs, [*references] * processes)
         try:
             require_agreement(agreement, measurement.engine, _dtype(subject, measurement))
         except WorkFailedError as error:

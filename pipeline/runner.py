@@ -2,7 +2,7 @@
 
 A plan says how much is enough: some seconds and samples, or, for a quick look, a median that is
 known well enough; for the record, at least 1024 samples and 10 seconds of every engine, in several
-processes: which pages of memory a process gets is luck, and now and then costs it a tenth.
+processes, since now and then one is slower than its likes for as long as it lives.
 """
 
 import math
@@ -88,7 +88,8 @@ QUICK = Plan(seconds=1, limit_seconds=30, warm_up_seconds=1, fewest_samples=50, 
 
 @dataclass(frozen=True)
 class Measurement:
-    """All samples of one engine in seconds by round, and its outputs for the images."""
+    """All samples of one engine in seconds by round, and the outputs of each of its processes for
+    the images."""
 
     engine: str
     threads: int
@@ -106,11 +107,12 @@ class Measurement:
 
 
 def joined(parts: Sequence[Measurement]) -> Measurement:
-    """What several processes of an engine gave, the outputs those of the first."""
+    """What several processes of an engine gave, one after the other."""
     loads = [part.load for part in parts if part.load]
     return replace(
         parts[0],
         rounds=tuple(samples for part in parts for samples in part.rounds),
+        outputs=tuple(output for part in parts for output in part.outputs),
         cores_used=statistics.fmean(part.cores_used for part in parts),
         load=mean(loads) if loads else None,
         loadgen=parts[-1].loadgen,

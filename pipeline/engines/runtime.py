@@ -1,6 +1,6 @@
 """TVM's runtime without its compiler and without PyTorch, for processes that only run libraries.
 
-`import tvm` loads both, which takes two seconds; this takes a fifth of one.
+`import tvm` loads both, which takes two seconds; this takes a quarter of one.
 """
 
 import ctypes

@@ -66,9 +66,8 @@ class Search(ABC):
 
     @property
     def promise(self) -> Proposal | None:
-        """What other tasks promise, if it was not yet proposed."""
-        first = self.outlook.first
-        return None if first is None or canonical(first[0]) in self.proposed else first
+        """What other tasks promise of one that has not begun."""
+        return None if self.proposed else self.outlook.first
 
     @property
     def has_hand(self) -> bool:

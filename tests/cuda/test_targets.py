@@ -3,10 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-import tvm
 
 from pipeline.errors import RequestError
-from pipeline.gpu.local import load_runtime, local_gpu, runs_code_of
+from pipeline.gpu.local import local_gpu, runs_code_of
 from pipeline.targets import gpu_target, is_gpu, names, target_named
 from pipeline.targets.gpu import GPUS
 
@@ -66,14 +65,10 @@ def test_which_gpu_runs_which_code() -> None:
     assert runs_code_of(87, 87)
 
 
-@pytest.fixture
-def no_gpu() -> None:
-    load_runtime()
-    if tvm.cuda(0).exist:
-        pytest.skip("this machine has a GPU")
-
-
-@pytest.mark.usefixtures("no_gpu")
-def test_without_a_gpu_this_machine_is_no_target() -> None:
+def test_without_a_gpu_this_machine_is_no_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = local_gpu(lambda _: SimpleNamespace(exist=False))
+    assert missing is None
+    monkeypatch.setattr("pipeline.gpu.local.local_gpu", lambda: missing)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with pytest.raises(RequestError, match="no GPU in reach: --target cuda needs an NVIDIA GPU"):
         gpu_target("cuda")

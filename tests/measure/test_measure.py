@@ -44,6 +44,7 @@ def test_several_processes_share_the_rounds(data, tmp_path):
     assert not failures
     assert len(one.rounds) == len(two.rounds) >= 3 * FEWEST_ROUNDS
     assert (tmp_path / "one").read_text() == "x" * 3
+    np.testing.assert_array_equal(one.outputs, [2 * data] * 3)
 
 
 def test_an_engine_that_fails_in_a_later_process_is_left_out(data, tmp_path):

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.records import canonical, read_records
 from pipeline.tune.history import History
-from tests.tuning.conftest import history
+from tests.tuning.conftest import history, journal
 from tests.tuning.network import small_target
 from tests.tuning.processes import child_of, finish, free_port, interrupt, rpc_device, start
 
@@ -82,8 +82,13 @@ def test_nothing_older_than_two_seconds_is_lost(
     killed = time.time()
     finish(tuner)
     lines = [json.loads(line) for line in measured.read_text().splitlines()]
-    old = {canonical(tile) for moment, tile in lines if moment < killed - OLD}
-    kept = {trial.key for trial in facts(tmp_path / "logs")[0].trials}
+    old = {
+        (canonical(task), canonical(tile)) for moment, task, tile in lines if moment < killed - OLD
+    }
+    with journal(tmp_path / "logs", small_target()) as opened:
+        workloads = {entry.task: canonical(entry.workload) for entry in opened.tasks()}
+    trials = history(tmp_path / "logs", small_target()).trials
+    kept = {(workloads[trial.candidate.task], trial.key) for trial in trials}
     assert old
     assert old <= kept
 
