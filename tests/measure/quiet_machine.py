@@ -4,10 +4,10 @@
     python -m tests.measure.quiet_machine --pairs 10 --seconds 5
     python -m tests.measure.quiet_machine --folder study --minutes 4    # again until it is done
 
-A model is measured against itself and against itself made 5 % slower, again and again, as a record
-run measures; between that three times alone, minutes apart. What was seen is kept in the folder, so
-that a study can be taken in pieces. Prints counts and ends with status 1 where a bar is missed, 3
-where it is not done.
+A model is measured against itself and against itself made 5 % slower, again and again, in as many
+processes as a record run has; between that three times alone, minutes apart. What was seen is kept
+in the folder, so that a study can be taken in pieces. Prints counts and ends with status 1 where a
+bar is missed, 3 where it is not done.
 """
 
 import argparse
