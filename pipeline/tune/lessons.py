@@ -1,7 +1,8 @@
 """What other workloads taught of an operator that is new: a candidate to try first, and its worth.
 
-    from the journal    the cost model's choice, trained on the trials of the most similar workloads
-    from records alone  the nearest tile to that of the most similar workload, and its lead there
+    from records        the tile of the most similar workload that fits here, and its lead there
+    from the journal    where that tells nothing, the cost model's choice, trained on the trials of
+                        the most similar workloads
 
 It is measured before the hand tiles of all operators, as those are what a build uses anyway.
 """
@@ -16,11 +17,13 @@ from pipeline.tune.history import History
 from pipeline.tune.journal import Journal
 from pipeline.tune.ranking import Ranking, numbers
 from pipeline.tune.search import BATCH, LEAD, Outlook, Proposal
-from pipeline.tune.similar import distance, similar_tiles
+from pipeline.tune.similar import distance, similar_tiles, tile_distance
 from pipeline.tune.stage_space import StageSpace
 
 # Workloads to learn from; more of them say little more, and take as long again.
 NEAREST = 16
+# A tile of half as many columns or vectors is another tile, of which a lead tells nothing.
+NEAR = 0.3
 
 # A workload and what was measured of it, in the order proposed.
 Lesson = tuple[Mapping[str, Any], Sequence[Trial]]
@@ -49,18 +52,25 @@ def nearest_lessons(workload: Mapping[str, Any], lessons: Sequence[Lesson]) -> l
 def outlook(
     task: Task, space: StageSpace, lessons: Sequence[Lesson], records: Sequence[Record], seed: int
 ) -> Outlook:
-    """What an operator may gain, by `lessons`, the nearest first, and records of this core."""
-    if sum(len(trials) for _, trials in lessons) >= BATCH:
-        best = fastest_first(lessons[0][1])
-        seconds = best[0].seconds or 0.0 if best else 0.0
-        (choice,), gain = _choice(Ranking(lessons, task.workload, seed), space)
-        return _outlook((choice, "model"), gain, task.calls * seconds, space)
-    alike = similar_tiles(task.workload, space, records)
-    if not alike:
-        return Outlook()
-    record = alike[0][1]
-    gain = (record.hand_seconds or record.seconds) / record.seconds
-    return _outlook((alike[0][0], "similar"), gain, task.calls * record.seconds, space)
+    """What an operator may gain, by records of this core, or else by `lessons`, nearest first."""
+    found = _carried_over(task, space, records)
+    if found.first or sum(len(trials) for _, trials in lessons) < BATCH:
+        return found
+    best = fastest_first(lessons[0][1])
+    seconds = best[0].seconds or 0.0 if best else 0.0
+    (choice,), gain = _choice(Ranking(lessons, task.workload, seed), space)
+    return _outlook((choice, "model"), gain, task.calls * seconds, space)
+
+
+def _carried_over(task: Task, space: StageSpace, records: Sequence[Record]) -> Outlook:
+    """By the most similar record of the same vectors whose tile fits here as it is, or nearly."""
+    lanes = task.workload.get("lanes")
+    alike = [record for record in records if record.workload.get("lanes") == lanes]
+    for tile, record in similar_tiles(task.workload, space, alike):
+        if tile_distance(tile, record.tile) <= NEAR:
+            gain = (record.hand_seconds or record.seconds) / record.seconds
+            return _outlook((tile, "similar"), gain, task.calls * record.seconds, space)
+    return Outlook()
 
 
 def _choice(ranking: Ranking, space: StageSpace) -> tuple[list[Any], float]:

@@ -132,10 +132,14 @@ class Session:
         self._tell(run, finished=True)
 
     def _keep_what_is_known(self) -> None:
-        """Records of tasks that were not decided on, by what was measured."""
+        """Records of tasks that were not decided on, by what was measured.
+
+        Without the hand tile's time nobody knows whether what was found is faster than that.
+        """
         decided = {record.key for record in self.tuned}
         for run in self.runs:
-            if canonical(run.task.workload) not in decided and run.search.valid:
+            known = canonical(run.search.hand_tile) in run.search.trials
+            if canonical(run.task.workload) not in decided and known and run.search.valid:
                 self._write(run, run.decided(run.search.valid))
 
     def _write(self, run: TaskRun, final: Final) -> Record:

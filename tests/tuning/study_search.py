@@ -15,7 +15,9 @@ the runs differ in what lies in the log folder only. A run goes by the times tha
 it came to is then valued by the medians of the times that all runs measured of a tile, so that a
 slow minute of the machine favours no run. The best is the least time that any of them reached. As a
 second, stricter figure, operators count as endless until one of their candidates is measured: then
-no run can be shorter than one candidate of each, however much it knows.
+no run can be shorter than one candidate of each, however much it knows. The third asks every
+operator for itself: how many of its own candidates are measured before one is so near to the
+operator's best, none if the hand tile is; the sum over all does not depend on which came first.
 
 Each run tunes the operators of a whole network for real and takes about a minute. With a FOLDER
 for the logs, a study that was stopped goes on when it is asked for again.
@@ -127,6 +129,24 @@ def curve(tasks: list[Task], target: Target, run: Run, value: dict[Tile, float])
     return Curve(times, strict)
 
 
+def apart(
+    tasks: list[Task], target: Target, run: Run, value: dict[Tile, float], near: float
+) -> list[int]:
+    """Of each operator its new candidates up to the first that is near to its best, or all."""
+    counts = []
+    for task in tasks:
+        key = key_of(task, Subject(task.kernel))
+        hand = canonical(StageSpace(task.kernel, target.machine).hand)
+        limit = near * min(time for (of, _), time in value.items() if of == key)
+        known = [hand, *(one.key for one in run.before if one.candidate.task == key)]
+        if any(value.get((key, tile), inf) <= limit for tile in known):
+            continue
+        new = [value.get((key, one.key), inf) for one in run.new if one.candidate.task == key]
+        first = needed(new, limit)
+        counts.append(len(new) if first is None else first + 1)
+    return counts
+
+
 def needed(times: list[float], limit: float) -> int | None:
     """Candidates until the network takes at most so long."""
     return next((count for count, time in enumerate(times) if time <= limit), None)
@@ -178,7 +198,9 @@ def transfer(trials: int, folder: Path) -> None:
         print(", ".join(f"{time * 1e3:.3f} after {count}" for count, time in steps(one.times)))
         for near in NEAR:
             loose, strict = needed(one.times, near * best), needed(one.strict, near * best)
-            print(f"  {near:.0%} of the best after {loose} candidates, {strict} strictly")
+            each = apart(tasks, target, runs[name], value, near)
+            print(f"  {near:.0%} of the best after {loose} candidates, {strict} strictly,", end=" ")
+            print(f"{sum(each)} for {len(each)} operators each for itself")
 
 
 def steps(times: list[float]) -> list[tuple[int, float]]:
