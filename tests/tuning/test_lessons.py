@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.build import Lowered
-from pipeline.records import Record, describe_work
+from pipeline.records import Record, describe_work, read_records
 from pipeline.targets import Target
 from pipeline.tasks import Task, tasks_of
 from pipeline.tune.entries import Candidate, Outcome, Trial
@@ -15,7 +15,7 @@ from pipeline.tune.lessons import Lesson, outlook
 from pipeline.tune.search import Outlook
 from pipeline.tune.stage_space import StageSpace
 from pipeline.tune.workshop import Workshop
-from pipeline.tuning import tune
+from pipeline.tuning import Progress, tune
 from tests.tuning.conftest import history, lowered, options, pointwise
 
 NARROW = 3e-5
@@ -144,3 +144,19 @@ def test_builders_make_way_once_a_round(
     rounds = {one.candidate.round for one in trials}
     finals = 2
     assert len(entered) == len(rounds) + finals < len(trials)
+
+
+def test_an_interrupted_run_records_no_operator_whose_hand_tile_was_not_timed(
+    target: Target, tmp_path: Path
+) -> None:
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    teacher, network = networks(target)
+    tune([teacher], target, tmp_path, options(24))
+    taught = read_records(tmp_path, target.family).by_key
+    with pytest.raises(KeyboardInterrupt):
+        tune([network], target, tmp_path, options(4), interrupt)
+    (measured,) = history(tmp_path, target).trials[-1:]
+    assert measured.candidate.origin in {"similar", "model"}
+    assert read_records(tmp_path, target.family).by_key == taught
