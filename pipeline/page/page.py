@@ -9,6 +9,7 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from pipeline.engines.registry import OURS
+from pipeline.page.common_columns import without_common_columns
 from pipeline.page.evidence import Evidence
 from pipeline.page.figures import Figure
 from pipeline.page.sections import Section, facts, sections
@@ -36,6 +37,7 @@ def page(evidence: Evidence) -> str:
         script=Markup(_file("page.js")),
         # Of Vega, Vega-Lite and Vega-Embed, as one file that asks for nothing.
         library=Markup(vl_convert.javascript_bundle(EMBED).replace("</script", "<\\/script")),
+        without_common_columns=without_common_columns,
         text_columns=TEXT_COLUMNS,
         ours=OURS.name,
         verdicts=[str(verdict) for verdict in Verdict],

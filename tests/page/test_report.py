@@ -6,12 +6,14 @@ import re
 import pytest
 
 from pipeline.errors import RequestError
+from pipeline.page.common_columns import without_common_columns
 from pipeline.page.evidence import read_evidence
 from pipeline.page.figures import figures, write_figures
 from pipeline.page.page import markdown, page
 from pipeline.page.sections import facts, sections
 from pipeline.profiling.records import ProfileFile
 from pipeline.result_files import write_results
+from pipeline.rows import Rows
 from tests.measure.records import result, result_file
 from tests.page.conftest import profile
 
@@ -89,6 +91,16 @@ def test_figures_are_written_as_svg_and_png(evidence, tmp_path):
     ]  # fmt: skip
     assert paths[0].read_text().startswith("<svg")
     assert paths[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_column_is_left_out_where_every_row_says_the_same():
+    cells = [("a", "8x8", "1", ""), ("a", "8x8", "2", "")]
+    rows = Rows("t", ("model", "input", "threads", "note"), cells)
+    assert without_common_columns(rows) == (
+        Rows("t", ("model", "threads"), [("a", "1"), ("a", "2")]), "input 8x8"
+    )  # fmt: skip
+    single = Rows("t", ("model", "input"), [("a", "8x8")])
+    assert without_common_columns(single) == (single, "")
 
 
 def test_markdown_links_to_the_figures(evidence):
