@@ -133,6 +133,7 @@ def take(study: Study, pairs: int, seconds: float, steps: Steps) -> bool:
         elif done < pairs:
             study.pair()
         else:
+            # Nothing is left but the next run alone, which has to be minutes after the last one.
             time.sleep(1)
         longest = max(longest, time.monotonic() - begun)
     return True
