@@ -25,7 +25,10 @@ LINUX_NAMES = {
         "rcpc": "lrcpc",
     },
     "armv7a": {"vfp4": "vfpv4"},
+    "x86_64": {"bmi": "bmi1", "lzcnt": "abm", "pclmul": "pclmulqdq"},
 }
+# What instructions of compiled loops come from on x86-64, in the compiler's words: beginnings.
+CODE_FEATURES = ("avx", "bmi", "f16c", "fma", "gfni", "lzcnt", "movbe", "popcnt", "xop")
 
 
 def architecture(name: str = "") -> str:
@@ -36,12 +39,15 @@ def architecture(name: str = "") -> str:
 
 def features() -> frozenset[str]:
     """The features of the first CPU of this machine."""
-    key = FEATURE_LINES.get(architecture(), "flags")
-    for line in CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == key:
-            return frozenset(value.split())
-    return frozenset()
+    lines = fields(FEATURE_LINES.get(architecture(), "flags"))
+    return frozenset(lines[0].split()) if lines else frozenset()
+
+
+def fields(name: str) -> list[str]:
+    """A field of every CPU, as in the lines `name : value`."""
+    text = CPUINFO.read_text(encoding="utf-8", errors="replace")
+    lines = [line.partition(":") for line in text.splitlines()]
+    return [value.strip() for key, _, value in lines if key.strip() == name]
 
 
 def needed_features(stated: Sequence[str], compiler: Iterable[str]) -> list[str]:
@@ -50,9 +56,21 @@ def needed_features(stated: Sequence[str], compiler: Iterable[str]) -> list[str]
     `stated` are the features that a target asks for, `compiler` those that the compiler takes
     from the CPU's name, in its own spelling (avx512bitalg for avx512_bitalg).
     """
-    spelt = {_plain(name) for name in compiler}
+    spelt = {_plain(name) for name in linux_names(architecture(), compiler)}
     used = {name for name in features() if _plain(name) in spelt}
     return sorted(used | set(linux_names(architecture(), stated)))
+
+
+def hidden_features(compiler: Iterable[str], present: Iterable[str]) -> list[str]:
+    """What the compiler takes from the name of an x86-64 CPU (`compiler`, in its own spelling) and
+    compiled loops could use, though the CPU does not show it: it is not among those `present`."""
+    spelt = {_plain(name) for name in present}
+    names = LINUX_NAMES["x86_64"]
+    return sorted(
+        name
+        for name in compiler
+        if name.startswith(CODE_FEATURES) and _plain(names.get(name, name)) not in spelt
+    )
 
 
 def linux_names(kind: str, compiler: Iterable[str]) -> list[str]:

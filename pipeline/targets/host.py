@@ -6,15 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
+from tvm.target import Target as TvmTarget
 from tvm.target import codegen
 
+from pipeline import processor
 from pipeline.errors import RequestError
 from pipeline.targets.arm import CORES, core_of
 from pipeline.targets.target import Target
 from schedules.machine import Machine
 
 KB = 1024
-CPUINFO = Path("/proc/cpuinfo")
+X86 = "x86_64-linux-gnu"
 
 
 def host() -> Target:
@@ -23,13 +25,13 @@ def host() -> Target:
     cpu = str(codegen.llvm_get_system_cpu())
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     if architecture == "x86_64":
-        return _x86(cpu, set(_cpu_flags("flags")), cores)
+        return _x86(cpu, processor.features(), cores)
     if architecture in ("aarch64", "arm64"):
         return _aarch64(cpu, cores)
     raise RequestError(f"no schedules for {architecture} CPUs; served are x86-64 and aarch64")
 
 
-def _x86(cpu: str, flags: set[str], cores: int) -> Target:
+def _x86(cpu: str, flags: frozenset[str], cores: int) -> Target:
     wide = {"avx512f", "avx512vl"} <= flags
     if not wide and not {"avx2", "fma"} <= flags:
         raise RequestError("this CPU has no AVX2 with FMA, which every x86-64 schedule here needs")
@@ -41,16 +43,19 @@ def _x86(cpu: str, flags: set[str], cores: int) -> Target:
         machine = Machine("avx512", 16, 32, lanes, lanes, l1, l2, cores)
     else:
         machine = Machine("avx2", 8, 16, 16, 16, l1, l2, cores)
-    return Target("host", "x86_64-linux-gnu", cpu, features, machine)
+    # A virtual machine may hide what its CPU can do, and the name alone promises all of it.
+    named = codegen.llvm_get_cpu_features(TvmTarget({"kind": "llvm", "mtriple": X86, "mcpu": cpu}))
+    hidden = tuple(f"-{name}" for name in processor.hidden_features(named, flags))
+    return Target("host", X86, cpu, features, machine, hidden)
 
 
 def _aarch64(cpu: str, cores: int) -> Target:
     """With big and little cores, the fastest kind there is: it is where the work runs."""
     l1, l2 = _cache_bytes(1, 64 * KB), _cache_bytes(2, 512 * KB)
-    fields = _cpu_fields("CPU implementer"), _cpu_fields("CPU part")
+    fields = processor.fields("CPU implementer"), processor.fields("CPU part")
     numbers = {(int(i, 16), int(p, 16)) for i, p in zip(*fields, strict=True)}
     found = [core for core in (core_of(*number) for number in numbers) if core is not None]
-    half = "fphp" in _cpu_flags("Features") and "asimdhp" in _cpu_flags("Features")
+    half = processor.features() >= {"fphp", "asimdhp"}
     features = ("neon", "fullfp16") if half else ("neon",)
     if not found:
         machine = replace(
@@ -62,17 +67,6 @@ def _aarch64(cpu: str, cores: int) -> Target:
     return Target(
         "host", "aarch64-linux-gnu", core.cpu or core.name, features, machine, core.attributes, half
     )
-
-
-def _cpu_flags(key: str) -> list[str]:
-    """The features of the first CPU as Linux lists them."""
-    return next((value.split() for value in _cpu_fields(key)), [])
-
-
-def _cpu_fields(key: str) -> list[str]:
-    """A field of every CPU as Linux lists them."""
-    lines = [line.partition(":") for line in CPUINFO.read_text().splitlines()]
-    return [value.strip() for name, _, value in lines if name.strip() == key]
 
 
 def _cache_bytes(level: int, otherwise: int) -> int:
