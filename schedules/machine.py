@@ -36,6 +36,12 @@ class Machine:
         )
 
     @property
+    def broadcast_operands(self) -> bool:
+        """Whether such a factor may be one value, repeated: AVX-512 came with that and with more
+        than 16 registers."""
+        return self.memory_operands and self.registers > 16
+
+    @property
     def vector_widths(self) -> tuple[int, ...]:
         """The lane counts that one instruction can work on, widest first, down to 4."""
         return tuple(

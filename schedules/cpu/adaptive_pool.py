@@ -90,7 +90,7 @@ def _largest(size: int, count: int) -> int:
     return max(int(_window(index, size, count)[1]) for index in range(count))
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: AdaptivePool, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
     r, _, v, lane = sch.get_loops(out)

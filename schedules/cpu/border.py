@@ -58,7 +58,7 @@ def weight_shapes(work: Border) -> dict[str, tuple[int, ...]]:
     return {}
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: Border, tile: Any) -> Nest:
     """Leave both nests to the compiler, which makes the channels vectors."""
     outer = [sch.get_loops(sch.get_sblock(f"{name}_{part}"))[0] for part in ("rows", "columns")]
     return Nest(tuple(outer))

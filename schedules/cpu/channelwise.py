@@ -90,7 +90,7 @@ def pack(work: Channelwise, scale: np.ndarray, shift: np.ndarray) -> dict[str, n
     return {"scale": scale, "shift": shift}
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: Channelwise, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file."""
     strip, _ = sch.split(sch.get_loops(sch.get_sblock(name))[0], [None, tile.strip_rows])
     return Nest((strip,))

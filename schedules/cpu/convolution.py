@@ -136,7 +136,7 @@ def pack(work: Convolution, weight: np.ndarray, bias: np.ndarray) -> dict[str, n
     return {"weight": np.ascontiguousarray(cut.transpose(0, 1, 4, 5, 3, 2)), "bias": bias}
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: Convolution, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
     r, x, g, v, lane = sch.get_loops(out)

@@ -40,7 +40,7 @@ def emit(name: str, work: Edges, tensors: Tensors) -> None:
         T.buffer_store(tensors["out"], zero(frame.dtype), [row, e * (frame.width + border) + b, c])
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: Edges, tile: Any) -> Nest:
     """A loop over strips; the rest is left to the compiler."""
     strip, _ = sch.split(sch.get_loops(sch.get_sblock(name))[0], [None, tile.strip_rows])
     return Nest((strip,))

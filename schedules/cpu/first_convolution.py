@@ -140,7 +140,7 @@ def pack(work: FirstConvolution, weight: np.ndarray, bias: np.ndarray) -> dict[s
     return {"weight": packed, "bias": bias}
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: FirstConvolution, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     strip, sums = tiled(sch, name, tile)
     *_, x, v, lane, p, kh, kw = sch.get_loops(sums)

@@ -212,7 +212,7 @@ def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = T
 
     Alone, every strip of every vector block is a task of its own.
     """
-    nest: Nest = operator(stage.work).nest(sch, stage.name, tile)
+    nest: Nest = operator(stage.work).nest(sch, stage.name, stage.work, tile)
     if alone:
         sch.parallel(sch.fuse(*nest.outer))
     if nest.sums is not None:

@@ -64,7 +64,7 @@ def emit(name: str, work: Mean, tensors: Tensors) -> None:
         store(out, mean, work.target.at(r, 0, vectors.start(v) + lane))
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: Mean, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
     r, v, lane = sch.get_loops(out)

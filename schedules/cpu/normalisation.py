@@ -75,7 +75,7 @@ def emit(name: str, work: Normalisation, tensors: Tensors) -> None:
         store(out, value, work.target.at(r, x, channel))
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: Normalisation, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     out, squares = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
     r, _, v, lane = sch.get_loops(out)

@@ -156,13 +156,15 @@ def pack(work: Pointwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.
     return {"weight": packed, "bias": bias}
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     sums, outer, pixels = tiled(sch, name, tile)
     *_, x, group, v, lane, k = sch.get_loops(sums)
-    sch.reorder(group, k, x, v, lane)
+    steps = _shuffles(sch, k, work)
+    sch.reorder(group, *steps, x, v, lane)
     keep_in_registers(sch, x, v, lane)
-    return Nest(outer, sums, k, panel=Panel(pixels, (k,), f"{name}_sum_update", tile.vectors))
+    panel = Panel(pixels, steps, f"{name}_sum_update", tile.vectors)
+    return Nest(outer, sums, steps[0], panel=panel)
 
 
 def tiled(
@@ -183,6 +185,26 @@ def tiled(
     partition(sch, column_block)
     keep_in_registers(sch, column, vector, lane)
     return sums, (strip, g, vector_block), (row, column_block)
+
+
+def _shuffles(sch: s_tir.Schedule, k: Any, work: Pointwise) -> tuple[Any, ...]:
+    """Take the input channels by as many as the shuffle has groups, all in one iteration.
+
+    for k in range(80):                            for turn in range(26):
+        sum += data[source(k)] * weight[k]             for place in unroll(3):
+                                                           k = turn * 3 + place
+                                                           sum += ...
+                                                   for place in unroll(2): k = 78 + place ...
+
+    Each place then reads channels that are neighbours, from its own beginning on, so that nothing
+    is left to divide in the loop: a remainder takes as long as twenty multiply-adds.
+    """
+    if work.shuffle == 1:
+        return (k,)
+    turn, place = sch.split(k, [None, work.shuffle])
+    partition(sch, turn)
+    sch.unroll(place)
+    return turn, place
 
 
 def hand_tile(work: Pointwise, machine: Machine, strip_rows: int) -> Tile:

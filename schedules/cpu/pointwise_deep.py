@@ -148,7 +148,7 @@ def pack(work: PointwiseDeep, weight: np.ndarray, bias: np.ndarray) -> dict[str,
     return {"weight": np.ascontiguousarray(packed), "bias": start.reshape(shape)}
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: PointwiseDeep, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
     r, x, g = sch.get_loops(out)

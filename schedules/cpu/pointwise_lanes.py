@@ -98,7 +98,7 @@ def emit(name: str, work: PointwiseLanes, tensors: Tensors) -> None:
         pointwise.finish(work, tensors["out"], (r, x, g, v, lane), sums[r, x, g, v, lane])
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: PointwiseLanes, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     sums, outer, pixels = pointwise.tiled(sch, name, tile)
     *_, x, group, v, lane, k, d = sch.get_loops(sums)

@@ -51,10 +51,18 @@ class Product:
 
 
 def product_tiles(vectors: int, width: int, machine: Machine) -> list[tuple[int, int]]:
-    """Every (columns, vectors) whose sums, weights and one broadcast fit the registers."""
+    """Every (columns, vectors) whose sums, weights and broadcasts stay in the registers."""
     return [
         (columns, tile)
         for tile in range(1, vectors + 1)
         for columns in range(1, width + 1)
-        if vectors % tile == 0 and columns * tile + tile + 1 <= machine.registers
+        if vectors % tile == 0 and _fits(columns, tile, machine)
     ]
+
+
+def _fits(columns: int, vectors: int, machine: Machine) -> bool:
+    if vectors == 1 and not machine.broadcast_operands and 2 * columns > machine.registers:
+        # A broadcast is an instruction of its own, and where each serves one sum only, the compiler
+        # makes those of a step while it still adds up the step before: a register more a sum.
+        return False
+    return columns * vectors + vectors + 1 <= machine.registers

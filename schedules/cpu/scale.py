@@ -77,7 +77,7 @@ def weight_shapes(work: Scale) -> dict[str, tuple[int, ...]]:
     return {}
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: Scale, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     r, _, v, lane = sch.get_loops(sch.get_sblock(name))
     strip, _ = sch.split(r, [None, tile.strip_rows])

@@ -26,7 +26,7 @@ class Tile:
     vectors: int
 
 
-def nest(sch: s_tir.Schedule, name: str, tile: Any) -> Nest:
+def nest(sch: s_tir.Schedule, name: str, work: Any, tile: Any) -> Nest:
     """The nest of a window that acts on each channel alone; fields of `tile` may be sampled."""
     strip, sums = tiled(sch, name, tile)
     *_, x, v, lane, kh, kw = sch.get_loops(sums)
