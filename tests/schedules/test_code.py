@@ -1,11 +1,21 @@
-"""The machine code of a tile keeps its sums where they belong."""
+"""The machine code of a tile keeps its sums where they belong, and does nothing but its work."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
 
 from pipeline.compiling import compile_function
-from pipeline.targets import host
+from pipeline.targets import Target, host
 from schedules.cpu.kernel import scheduled
-from schedules.cpu.pointwise import Pointwise, Tile
+from schedules.cpu.pointwise import Pointwise, Tile, tiles_that_fit
 from schedules.frame import Frame
 from tests.schedules.layers import alone
+from tests.schedules.running import AVX2
+
+HASWELL = Target("host", "x86_64-linux-gnu", "haswell", ("avx2", "fma"), AVX2)
+# Counting, comparing and branching; an address or two where there are many streams of weights.
+LOOP_CONTROL = 8
 
 
 def test_sums_are_not_kept_in_memory_of_the_runtime() -> None:
@@ -17,3 +27,45 @@ def test_sums_are_not_kept_in_memory_of_the_runtime() -> None:
     code = library.mod.inspect_source("ll")
     assert "__tvm_parallel_lambda" in code
     assert "load ptr, ptr @__TVMBackendAllocWorkspace" not in code
+
+
+@pytest.mark.parametrize("inputs", [40, 80, 17, 34])
+@pytest.mark.parametrize("groups", [2, 3, 4, 8])
+def test_a_shuffle_leaves_no_instruction_in_the_loop(groups: int, inputs: int) -> None:
+    source, target = Frame(1, 4, 12, groups * inputs), Frame(1, 4, 12, groups * 40)
+    work = Pointwise(source, target, groups, inputs, 40, AVX2.lanes, shuffle=groups)
+    loops = list(_loops_of_multiply_adds(work, Tile(4, 2, 5)))
+    assert loops or inputs < 40
+    for loop in loops:
+        assert sum(not one.startswith("v") for one in loop) <= LOOP_CONTROL
+
+
+@pytest.mark.parametrize("shuffle", [1, 3])
+def test_no_tile_that_fits_spills(shuffle: int) -> None:
+    source, target = Frame(1, 2, 28, 3 * 60), Frame(1, 2, 28, 3 * 48)
+    work = Pointwise(source, target, 3, 60, 48, AVX2.lanes, shuffle=shuffle)
+    for columns, vectors in tiles_that_fit(work, AVX2):
+        for loop in _loops_of_multiply_adds(work, Tile(2, columns, vectors)):
+            assert not any("(%rsp)" in one and "ymm" in one for one in loop), (columns, vectors)
+
+
+def _loops_of_multiply_adds(work: Pointwise, tile: Tile) -> Iterator[list[str]]:
+    """The instructions of every innermost loop over input channels, for AVX2.
+
+    A loop over few of them the compiler unrolls wholly; what is then the innermost ends with ReLUs.
+    """
+    function = scheduled(alone(work), [tile], merged=True)
+    lines = str(compile_function(function, HASWELL).mod.inspect_source("asm")).splitlines()
+    begins: dict[str, int] = {}
+    for at, line in enumerate(lines):
+        if label := re.match(r"(\.LBB\w+):", line):
+            begins[label[1]] = at
+        back = re.match(r"\s+j\w+\s+(\.LBB\w+)", line)
+        if back is None or back[1] not in begins:
+            continue
+        body = [one.strip() for one in lines[begins.pop(back[1]) + 1 : at + 1]]
+        instructions = [one for one in body if one and not one.startswith((".", "#"))]
+        if any(".LBB" in one or one.startswith("vmaxps") for one in instructions[:-1]):
+            continue
+        if any(one.startswith("vfmadd") for one in instructions):
+            yield instructions
