@@ -20,6 +20,7 @@ import numpy as np
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
+from schedules.cpu.products import L2_BYTES
 from schedules.cpu.window import KERNEL, Tile, nest
 from schedules.frame import Frame
 from schedules.machine import Machine
@@ -43,8 +44,6 @@ NESTS = 2
 # Bytes of a cache line, and of what one way of a first-level cache holds.
 LINE = 64
 PAGE = 4096
-# How much longer a load takes whose line another pixel has pushed out.
-CROWDED = 4
 # The share of what could hide behind multiply-adds that does not.
 EXPOSED = 1 / 6
 
@@ -149,11 +148,16 @@ def hand_tile(work: Depthwise, machine: Machine, strip_rows: int) -> Tile:
 def _cycles(work: Depthwise, machine: Machine, columns: int, vectors: int) -> float:
     """Cycles of one kernel row over one row of pixels."""
     fma, load = machine.fma_cycles(work.lanes), machine.load_cycles(work.lanes)
-    if _crowded(work, machine, columns):
-        load *= CROWDED
+    size = np.dtype(work.dtype).itemsize
+    # A tile reads whole lines, be they its own or half another's.
+    line_cycles = ceil(vectors * work.lanes * size / LINE) * LINE / L2_BYTES
+    kept, crowded = _kept(work, machine), _crowded(work, machine, columns)
 
     def step(x: int) -> float:
-        loads = vectors * ((x - 1) * work.stride + 2 * KERNEL) * load
+        pixels = (x - 1) * work.stride + KERNEL
+        loads = vectors * (pixels + KERNEL) * load
+        if not kept:
+            loads = max(loads, (KERNEL * x if crowded else pixels) * line_cycles)
         multiply = KERNEL * x * vectors * fma
         # A sum grows by the taps of a row one after the other.
         most = max(multiply, loads, KERNEL * machine.fma_latency)
@@ -163,8 +167,17 @@ def _cycles(work: Depthwise, machine: Machine, columns: int, vectors: int) -> fl
     return (full * step(columns) + step(rest)) * work.vectors.count / vectors
 
 
+def _kept(work: Depthwise, machine: Machine) -> bool:
+    """Whether the first-level cache still holds the rows under the window when the next vectors of
+    the same pixels are due."""
+    return KERNEL * int(np.prod(work.source.shape[1:])) * np.dtype(
+        work.dtype
+    ).itemsize <= machine.l1_bytes
+
+
 def _crowded(work: Depthwise, machine: Machine, columns: int) -> bool:
-    """Whether the first-level cache cannot hold the pixels under a tile.
+    """Whether the first-level cache cannot hold the pixels under a tile, which the taps of a row
+    then load one by one.
 
     Pixels that are a power of two of lines apart share few of its sets; each has as many ways as
     the cache has pages.
