@@ -1,11 +1,11 @@
 """Grouped 1x1 convolution on a CPU, the channel shuffle before it and the epilogue after it.
 
     for strip in parallel:                           # strip_rows rows of pixels
-        for group, vector_block, row, column_block:
-            sum[columns, vectors x lanes] = bias[v] + residual[row, x, v]    # in registers
+        for group, vector_block, column_block:
+            sum[columns, vectors x lanes] = bias[v] + residual[x, v]         # in registers
             for k:                                   # input channels of the group
-                sum[x, v] += data[row, x, source(k)] * weight[group, v, k]
-            out[row, x, v] = relu(sum[x, v])
+                sum[x, v] += data[x, source(k)] * weight[group, v, k]
+            out[x, v] = relu(sum[x, v])
 
 A sum begins with what is added to it: that is loaded while the tile before is still multiplied,
 where after the last step everything would wait for it.
@@ -17,8 +17,9 @@ it, which costs no instruction on the data.
 
 What is scarce is registers: a tile of `columns` x `vectors` sums needs `vectors` more for the
 weights and one for the data. One step of k loads columns + vectors values for columns * vectors
-multiply-adds, so square tiles load least. `columns` need not divide the width: the compiler makes
-a second, narrower tile for what is left over.
+multiply-adds, so square tiles load least. `columns` need not divide the pixels: the compiler makes
+a second, narrower tile for what is left over. There is one for each strip where the data has no
+border, as all its pixels then follow each other, and one for each row where it has.
 """
 
 from collections.abc import Sequence
@@ -80,6 +81,19 @@ class Pointwise:
         return Vectors(self.channels, self.lanes)
 
     @property
+    def pixel_axes(self) -> dict[str, int]:
+        """The pixels as one axis, or as rows and columns if a border lies between rows."""
+        if self.source.border == 0:
+            return {"p": self.source.pixels}
+        return {"r": self.source.rows, "x": self.source.width}
+
+    def row_and_column(self, pixel: Sequence[Any]) -> tuple[Any, Any]:
+        """Where a pixel is, of those axes."""
+        if len(pixel) == 1:
+            return pixel[0] // self.source.width, pixel[0] % self.source.width
+        return pixel[0], pixel[1]
+
+    @property
     def macs(self) -> int:
         """Multiply-adds."""
         return self.source.pixels * self.groups * self.inputs * self.channels
@@ -106,22 +120,24 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
     """
     vectors, total = work.vectors, f"{name}_sum"
     data, weight = tensors["data"], tensors["weight"]
-    rows, width = work.source.rows, work.source.width
-    axes = {"r": rows, "x": width, "g": work.groups, "v": vectors.count, "l": work.lanes}
+    axes = work.pixel_axes | {"g": work.groups, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()), work.dtype)
-    with block(total, axes, reduce={"k": work.inputs}) as (r, x, g, v, lane, k):
-        value = T.cast(data[work.source.at(r, x, _source(work, g, k))], work.dtype)
+    with block(total, axes, reduce={"k": work.inputs}) as (*at, k):
+        *pixel, g, v, lane = at
+        place = work.source.at(*work.row_and_column(pixel), _source(work, g, k))
+        value = T.cast(data[place], work.dtype)
         factor = T.cast(weight[g, v, k, lane], work.dtype)
         with T.init():
-            T.buffer_store(sums, start(work, tensors, (r, x, g, v, lane)), [r, x, g, v, lane])
-        T.buffer_store(sums, sums[r, x, g, v, lane] + value * factor, [r, x, g, v, lane])
-    with block(name, axes) as (r, x, g, v, lane):
-        finish(work, tensors["out"], (r, x, g, v, lane), sums[r, x, g, v, lane])
+            T.buffer_store(sums, start(work, tensors, at), at)
+        T.buffer_store(sums, sums[tuple(at)] + value * factor, at)
+    with block(name, axes) as at:
+        finish(work, tensors["out"], at, sums[tuple(at)])
 
 
 def start(work: Pointwise, tensors: Tensors, at: Sequence[Any]) -> Any:
-    """What a sum begins with; `at` are row, column, group, vector and lane."""
-    r, x, g, v, lane = at
+    """What a sum begins with; `at` are the axes of the pixel, group, vector and lane."""
+    *pixel, g, v, lane = at
+    r, x = work.row_and_column(pixel)
     channel = _channel(work, g, v, lane)
     bias = T.cast(tensors["bias"][channel], work.dtype)
     if work.residual is None:
@@ -131,7 +147,8 @@ def start(work: Pointwise, tensors: Tensors, at: Sequence[Any]) -> Any:
 
 def finish(work: Pointwise, out: Any, at: Sequence[Any], total: Any) -> None:
     """Write the store of a sum; `at` as above."""
-    r, x, g, v, lane = at
+    *pixel, g, v, lane = at
+    r, x = work.row_and_column(pixel)
     place = work.place(g, work.vectors.start(v) + lane)
     store(out, activate(total, work.activation, work.dtype), work.target.at(r, x, place))
 
@@ -158,7 +175,7 @@ def pack(work: Pointwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.
 
 def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    sums, outer, pixels = tiled(sch, name, tile)
+    sums, outer, pixels = tiled(sch, name, tile, work.source.width)
     *_, x, group, v, lane, k = sch.get_loops(sums)
     steps = _shuffles(sch, k, work)
     sch.reorder(group, *steps, x, v, lane)
@@ -168,23 +185,26 @@ def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
 
 
 def tiled(
-    sch: s_tir.Schedule, name: str, tile: Any
+    sch: s_tir.Schedule, name: str, tile: Any, width: int
 ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
-    """Tile the result and put the sums in registers.
+    """Tile the result, of rows of `width` pixels, and put the sums in registers.
 
     The block of sums, the outer loops, and those over the tiles of a vector block.
     """
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
-    r, x, g, v, lane = sch.get_loops(out)
-    strip, row = sch.split(r, [None, tile.strip_rows])
-    column_block, column = sch.split(x, [None, tile.columns])
+    *pixels, g, v, lane = sch.get_loops(out)
+    each = tile.strip_rows if len(pixels) == 2 else tile.strip_rows * width
+    strip, within = sch.split(pixels[0], [None, each])
+    *rows, columns = (within, *pixels[1:])
+    column_block, column = sch.split(columns, [None, tile.columns])
+    tiles = (*rows, column_block)
     vector_block, vector = sch.split(v, [None, tile.vectors])
-    sch.reorder(strip, g, vector_block, row, column_block, column, vector, lane)
+    sch.reorder(strip, g, vector_block, *tiles, column, vector, lane)
     sch.compute_at(sums, column_block, preserve_unit_loops=True)
     sch.set_scope(sums, 0, "local")
     partition(sch, column_block)
     keep_in_registers(sch, column, vector, lane)
-    return sums, (strip, g, vector_block), (row, column_block)
+    return sums, (strip, g, vector_block), tiles
 
 
 def _shuffles(sch: s_tir.Schedule, k: Any, work: Pointwise) -> tuple[Any, ...]:
@@ -209,10 +229,8 @@ def _shuffles(sch: s_tir.Schedule, k: Any, work: Pointwise) -> tuple[Any, ...]:
 
 def hand_tile(work: Pointwise, machine: Machine, strip_rows: int) -> Tile:
     """The tile that a count of cycles finds fastest."""
-    columns, vectors = min(
-        tiles_that_fit(work, machine), key=lambda tile: cycles(work, machine, *tile)
-    )
-    return Tile(strip_rows, columns, vectors)
+    tiles = [Tile(strip_rows, *tile) for tile in tiles_that_fit(work, machine)]
+    return min(tiles, key=lambda tile: cycles(work, machine, tile))
 
 
 def tiles_that_fit(work: Pointwise, machine: Machine) -> list[tuple[int, int]]:
@@ -220,10 +238,12 @@ def tiles_that_fit(work: Pointwise, machine: Machine) -> list[tuple[int, int]]:
     return product_tiles(work.vectors.count, work.source.width, machine)
 
 
-def cycles(work: Pointwise, machine: Machine, columns: int, vectors: int) -> float:
+def cycles(work: Pointwise, machine: Machine, tile: Tile) -> float:
     """Cycles of one pixel of one group with that tile."""
-    product = Product(machine, work.lanes, vectors, work.inputs, work.dtype)
-    return work.vectors.count / vectors * product.pixel_cycles(columns, work.source.width)
+    product = Product(machine, work.lanes, tile.vectors, work.inputs, work.dtype)
+    rows = tile.strip_rows if len(work.pixel_axes) == 1 else 1
+    pixels = product.pixel_cycles(tile.columns, rows * work.source.width)
+    return work.vectors.count / tile.vectors * pixels
 
 
 def _channel(work: Pointwise, g: Any, v: Any, lane: Any) -> Any:

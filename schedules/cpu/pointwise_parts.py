@@ -3,6 +3,7 @@
     20 channels, vectors of 16:   80 lanes, five vectors that take 4 input channels at once
     20 channels, shuffled inputs: 16 as one vector, 4 as one vector of 4
     100 channels:                 96 as six vectors of 16, 4 as one that takes 4 inputs at once
+    136 channels, vectors of 8:   15 vectors and 2, since no tile of more than one divides 17
 
 A last vector that overlaps its neighbour costs a whole one, and it cannot be where the result
 replaces what it is added to.
@@ -21,6 +22,10 @@ Part = Pointwise | PointwiseDeep
 
 # A tile of fewer columns reads its weights too often.
 FEWEST_COLUMNS = 2
+# Vectors that may be left to a stage of their own, if tiles fit the others better then.
+APART = (1, 2)
+# The share of the cycles that this must save: each stage reads all data anew.
+WORTH = 0.1
 
 
 def parts(work: Pointwise, machine: Machine) -> tuple[Part, ...]:
@@ -36,6 +41,7 @@ def _ways(work: Pointwise, machine: Machine) -> Iterator[tuple[Part, ...]]:
         whole = rest // width * width
         if whole == rest:
             yield (replace(work, lanes=width),)
+            yield from _apart(work, width, machine)
             continue
         if work.residual is None and width in machine.vector_widths:
             yield (replace(work, lanes=width),)
@@ -48,6 +54,17 @@ def _ways(work: Pointwise, machine: Machine) -> Iterator[tuple[Part, ...]]:
             continue
         for after in _ways(replace(work, first=work.first + deep.count), machine):
             yield (deep, *after)
+
+
+def _apart(work: Pointwise, width: int, machine: Machine) -> Iterator[tuple[Part, ...]]:
+    """The channels from `first` on, whole vectors of that width, in two stages if that pays."""
+    whole = replace(work, lanes=width)
+    for vectors in APART:
+        own = work.outputs - work.first - vectors * width
+        if own > 0:
+            way = replace(whole, count=own), replace(whole, first=work.first + own)
+            if sum(_cycles(part, machine) for part in way) < (1 - WORTH) * _cycles(whole, machine):
+                yield way
 
 
 def _deep(work: Pointwise, machine: Machine) -> Iterator[PointwiseDeep]:
@@ -76,7 +93,7 @@ def _cycles(part: Part, machine: Machine) -> float:
         tile = pointwise_lanes.hand_tile(part, machine, 1)
         return pointwise_lanes.cycles(part, machine, tile.columns, tile.vectors)
     if isinstance(part, Pointwise):
-        tile = pointwise.hand_tile(part, machine, 1)
-        return pointwise.cycles(part, machine, tile.columns, tile.vectors)
+        tile = pointwise.hand_tile(part, machine, part.source.rows)
+        return pointwise.cycles(part, machine, tile)
     columns = pointwise_deep.hand_tile(part, machine, 1).columns
     return pointwise_deep.cycles(part, machine, columns)
