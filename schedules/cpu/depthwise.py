@@ -181,9 +181,9 @@ def _crowded(work: Depthwise, machine: Machine, columns: int) -> bool:
     then load one by one.
 
     Pixels that are a power of two of lines apart share few of its sets; each has as many ways as
-    the cache has pages.
+    the cache has pages, one of which goes to what is written.
     """
     lines = ceil(work.source.channels * np.dtype(work.dtype).itemsize / LINE)
     sets = PAGE // LINE // gcd(lines, PAGE // LINE)
     pixels = KERNEL * ((columns - 1) * work.stride + KERNEL)
-    return pixels > sets * machine.l1_bytes // PAGE
+    return pixels > sets * (machine.l1_bytes // PAGE - 1)

@@ -26,7 +26,7 @@ from schedules.cpu.operators import Work, operator
 from schedules.cpu.overlap import overlapping, strip_tile, windows
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
-from schedules.cpu.prefetch import WORTH_BYTES, fetching_ahead
+from schedules.cpu.prefetch import fetching_ahead
 from schedules.cpu.prefetch_rows import rows_ahead
 from schedules.cpu.strips import function, in_sequence, in_strips, nests_of
 from schedules.frame import Frame, Planes
@@ -221,13 +221,12 @@ def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = T
 
 
 def _fetching_ahead(sch: s_tir.Schedule, stage: Stage, nest: Nest) -> PrimFunc:
-    """The scheduled function of a stage, which fetches ahead where that is worth it."""
+    """The scheduled function of a stage, which fetches ahead where it can."""
     if nest.rows is not None and isinstance(stage.work, FirstConvolution):
         return rows_ahead(sch, nest.rows, stage.work, dict(stage.reads)["data"])
-    weight = f"{stage.name}_weight"
-    if nest.panel is None or stage.constant_bytes[weight] < WORTH_BYTES:
+    if nest.panel is None:
         return sch.mod["main"]
-    return fetching_ahead(sch, nest.panel, weight)
+    return fetching_ahead(sch, nest.panel, f"{stage.name}_weight")
 
 
 def _parts(whole: PrimFunc, kernel: Kernel) -> list[PrimFunc]:

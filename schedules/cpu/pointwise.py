@@ -180,7 +180,8 @@ def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
     steps = _shuffles(sch, k, work)
     sch.reorder(group, *steps, x, v, lane)
     keep_in_registers(sch, x, v, lane)
-    panel = Panel(pixels, steps, f"{name}_sum_update", tile.vectors)
+    axes = len(work.pixel_axes)
+    panel = Panel(pixels, steps, f"{name}_sum_update", tile.vectors, axes)
     return Nest(outer, sums, steps[0], panel=panel)
 
 
@@ -195,9 +196,9 @@ def tiled(
     *pixels, g, v, lane = sch.get_loops(out)
     each = tile.strip_rows if len(pixels) == 2 else tile.strip_rows * width
     strip, within = sch.split(pixels[0], [None, each])
-    *rows, columns = (within, *pixels[1:])
-    column_block, column = sch.split(columns, [None, tile.columns])
-    tiles = (*rows, column_block)
+    along = [within, *pixels[1:]]
+    column_block, column = sch.split(along.pop(), [None, tile.columns])
+    tiles = (*along, column_block)
     vector_block, vector = sch.split(v, [None, tile.vectors])
     sch.reorder(strip, g, vector_block, *tiles, column, vector, lane)
     sch.compute_at(sums, column_block, preserve_unit_loops=True)

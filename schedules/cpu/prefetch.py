@@ -7,10 +7,11 @@
 
 The weights of a vector block, a panel, are read by every tile of pixels, from the second-level
 cache by all but the first. That one waits for them to come from further away, where the weights of
-a network lie between two inferences: what a core fetches by itself ends with the page. So the last
-tiles of a strip, as many as it takes at a line a step, fetch the next panel; those before them
-fetch its beginning, again and again, which costs less than a condition. After the last panel comes
-the first, which the next strip begins with.
+a network lie between two inferences: what a core fetches by itself ends with the page. So every
+tile of a strip fetches its share of the next panel, a line a step, and then the last of these lines
+again and again, which costs less than a condition. After the last panel comes the first, which the
+next strip begins with. Measured with one thread on Zen 4 without AVX-512 it takes 2 % off the time
+of MobileNet 1.0 and 4 % off that of ShuffleNet 1.0x in 3 groups.
 """
 
 from collections.abc import Callable
@@ -24,10 +25,6 @@ from tvm.tirx import PrimFunc
 
 # Bytes of a line of the caches.
 LINE = 64
-# Weights of a stage, in bytes, from which on it pays. Measured with a second-level cache of 1 MB it
-# takes 8 % off the time of MobileNet 1.0, whose stages have up to 4 MB; nothing was gained where
-# stages of ShuffleNet 1.0x have less than this.
-WORTH_BYTES = 256 << 10
 # What the instruction says: the line will be read, again and again, and is data.
 READ, OFTEN, DATA = 0, 3, 1
 
@@ -36,20 +33,22 @@ READ, OFTEN, DATA = 0, 3, 1
 class Panel:
     """The loops that a panel of `vectors` vectors meets: `pixels`, over tiles, and `steps`.
 
-    The last step is around the block `block`, whose third and fourth axes count groups and vectors.
+    The last step is around the block `block`, whose axes count groups, after `pixel_axes` others,
+    and vectors.
     """
 
     pixels: tuple[Any, ...]
     steps: tuple[Any, ...]
     block: str
     vectors: int
+    pixel_axes: int = 2
 
 
 def fetching_ahead(sch: s_tir.Schedule, panel: Panel, weight: str) -> PrimFunc:
     """The scheduled function, fetching the next panel of its parameter `weight` [g, v, ...].
 
-    Where the tiles are too few to fetch it at a line a step, it is the function as it is: each of
-    them waits for its weights anyway.
+    It is the function as it is where there is one panel only, and where the tiles are too few to
+    fetch one at a line a step: each of them waits for its weights anyway.
     """
     function = sch.mod["main"]
     buffer = _parameter(function, weight)
@@ -59,15 +58,16 @@ def fetching_ahead(sch: s_tir.Schedule, panel: Panel, weight: str) -> PrimFunc:
     per_line = LINE // np.dtype(str(buffer.dtype)).itemsize
     lines = ceil(panel.vectors * prod(rest) / per_line)
     tiles, depth = (prod(int(loop.extent) for loop in loops) for loops in (pixels, steps))
-    busy = ceil(lines / depth)
-    if busy > tiles:
+    each = ceil(lines / tiles)
+    if each > depth or groups * vectors == panel.vectors:
         return function
 
     def place(axes: list[Any]) -> list[Any]:
-        line = tirx.Max(_count(pixels) - (tiles - busy), 0) * depth + _count(steps)
-        if busy * depth > lines:
+        line = _count(pixels) * each + tirx.Min(_count(steps), each - 1)
+        if each * tiles > lines:
             line = tirx.Min(line, lines - 1)
-        following = (axes[2] * vectors + axes[3] + panel.vectors) % (groups * vectors)
+        group, vector = axes[panel.pixel_axes : panel.pixel_axes + 2]
+        following = (group * vectors + vector + panel.vectors) % (groups * vectors)
         return [0, following, *[0] * (len(rest) - 1), line * per_line]
 
     return fetching(sch, panel.steps[-1], panel.block, weight, place)

@@ -9,6 +9,7 @@ from pipeline.compiling import compile_function
 from pipeline.targets import Target, host
 from schedules.cpu.kernel import scheduled
 from schedules.cpu.pointwise import Pointwise, Tile, tiles_that_fit
+from schedules.cpu.prefetch import without_fetches
 from schedules.frame import Frame
 from tests.schedules.layers import alone
 from tests.schedules.running import AVX2
@@ -54,7 +55,7 @@ def _loops_of_multiply_adds(work: Pointwise, tile: Tile) -> Iterator[list[str]]:
 
     A loop over few of them the compiler unrolls wholly; what is then the innermost ends with ReLUs.
     """
-    function = scheduled(alone(work), [tile], merged=True)
+    function = without_fetches(scheduled(alone(work), [tile], merged=True))
     lines = str(compile_function(function, HASWELL).mod.inspect_source("asm")).splitlines()
     begins: dict[str, int] = {}
     for at, line in enumerate(lines):

@@ -45,18 +45,12 @@ def test_a_strip_fetches_every_next_panel(
     shape = module.weight_shapes(work)["weight"]
     size = vectors * int(np.prod(shape[2:]))
     panels = [range(at, at + size, PER_LINE) for at in range(0, int(np.prod(shape)), size)]
-    # Each iteration of the loops around row, column block, two of one iteration and the steps is a
-    # panel of a strip.
-    inner = 7 if isinstance(work, Convolution) else 5
+    # Each iteration of the loops around the pixels' and the steps', and those of one iteration
+    # between them, is a panel of a strip.
+    inner = {Convolution: 7, PointwiseLanes: 5, Pointwise: 3}[type(work)]
     around = np.prod([int(loop.extent) for loop in loops[:-inner]])
     fetched = [list(np.unique(row)) for row in _places(place, loops, shape).reshape(around, -1)]
     assert fetched == [list(panel) for panel in (*panels[1:], panels[0])] * STRIPS
-
-
-def test_weights_that_stay_in_a_cache_are_not_fetched() -> None:
-    work = Pointwise(FRAME, Frame(1, 6, 6, 96), 1, 384, 96, 8)
-    function = scheduled(alone(work), [pointwise.Tile(3, 6, 2)], merged=True)
-    assert not list(_fetches(function.body, ()))
 
 
 @pytest.mark.parametrize("images", [1, 2])
@@ -83,6 +77,12 @@ def test_what_fetches_ahead_can_be_left_out() -> None:
     function = scheduled(kernel, [pointwise.Tile(3, 6, 2)], merged=True)
     assert len(list(_fetches(function.body, ()))) == 1
     assert not list(_fetches(without_fetches(function).body, ()))
+
+
+def test_a_panel_that_is_alone_is_not_fetched() -> None:
+    work = Pointwise(FRAME, Frame(1, 6, 6, 16), 1, 384, 16, 8)
+    function = scheduled(alone(work), [pointwise.Tile(3, 6, 2)], merged=True)
+    assert not list(_fetches(function.body, ()))
 
 
 def test_tiles_too_few_for_a_panel_fetch_nothing() -> None:
