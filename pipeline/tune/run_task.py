@@ -112,7 +112,7 @@ class TaskRun:
         self.require_valid()
         finalists = self.search.finalists()
         if len(finalists) > 1:
-            finalists = self._again(finalists, told)
+            finalists = self.again(finalists, told)
         return self.decided(finalists)
 
     def decided(self, trials: Sequence[Trial]) -> Final:
@@ -135,8 +135,11 @@ class TaskRun:
             f" {self.bench.workshop.target.family}"
         )
 
-    def _again(self, finalists: Sequence[Trial], told: Callable[[], None]) -> list[Trial]:
-        """The finalists with the median of times taken in turns; who fails is out."""
+    def again(self, finalists: Sequence[Trial], told: Callable[[], None]) -> list[Trial]:
+        """The finalists with the median of times taken in turns; who fails is out.
+
+        WorkFailedError if all fail.
+        """
         libraries, job = {trial.key: self._library(trial) for trial in finalists}, self.job
         taken: dict[str, list[float]] = {trial.key: [] for trial in finalists}
         with self.bench.alone(self.threads):

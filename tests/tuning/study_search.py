@@ -11,13 +11,14 @@ a record; its time is known, as every run measures every hand tile in the end. W
 before the run counts from the start.
 
 Every candidate counts, hand tiles and failures too, in the order measured, and in all runs alike;
-the runs differ in what lies in the log folder only. A run goes by the times that it measured; what
-it came to is then valued by the medians of the times that all runs measured of a tile, so that a
-slow minute of the machine favours no run. The best is the least time that any of them reached. As a
-second, stricter figure, operators count as endless until one of their candidates is measured: then
-no run can be shorter than one candidate of each, however much it knows. The third asks every
-operator for itself: how many of its own candidates are measured before one is so near to the
-operator's best, none if the hand tile is; the sum over all does not depend on which came first.
+the runs differ in what lies in the log folder only. A run goes by the times that it measured. When
+all are done, whatever was the fastest of an operator at some point of some run is timed once more,
+in turns with the others and the hand tile, and is valued by that: so a slow minute of the machine
+favours no run. The best is the least time that any of them reached. As a second, stricter figure,
+operators count as endless until one of their candidates is measured: then no run can be shorter
+than one candidate of each, however much it knows. The third asks every operator for itself: how
+many of its own candidates are measured before one is so near to the operator's best, none if the
+hand tile is; the sum over all does not depend on which came first.
 
 Each run tunes the operators of a whole network for real and takes about a minute. With a FOLDER
 for the logs, a study that was stopped goes on when it is asked for again.
@@ -30,7 +31,6 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from shutil import copy
-from statistics import median
 
 from pipeline.build import lower
 from pipeline.models import InputSpec, load
@@ -40,12 +40,14 @@ from pipeline.tasks import Task, tasks_of
 from pipeline.tune.bench import Equipment, equipped
 from pipeline.tune.budget import Budget
 from pipeline.tune.conditions import conditions
-from pipeline.tune.entries import Trial
+from pipeline.tune.entries import Candidate, Outcome, Trial
 from pipeline.tune.history import read_history
 from pipeline.tune.journal import Journal, journal_path
-from pipeline.tune.run_task import key_of
+from pipeline.tune.run_task import TaskRun, key_of
+from pipeline.tune.search import Outlook
 from pipeline.tune.session import Session
 from pipeline.tune.space import Subject
+from pipeline.tune.stage_search import StageSearch
 from pipeline.tune.stage_space import StageSpace
 
 HERO, OTHER = "shufflenet-1.0x-g3", "shufflenet-1.0x-g4"
@@ -99,14 +101,35 @@ def tuned(tasks: list[Task], target: Target, logs: Path, trials: int, known: int
     )
 
 
-def values(runs: Iterable[Run]) -> dict[Tile, float]:
-    """The median of the times that runs measured of each tile."""
-    taken: dict[Tile, list[float]] = {}
-    for run in runs:
-        for one in (*run.before, *run.new):
-            if one.seconds is not None:
-                taken.setdefault((one.candidate.task, one.key), []).append(one.seconds)
-    return {tile: median(seconds) for tile, seconds in taken.items()}
+def values(tasks: list[Task], target: Target, runs: Iterable[Run]) -> dict[Tile, float]:
+    """The times of the hand tiles and of all that was the fastest in a run, taken in turns."""
+    served = [trial for run in runs for trial in leaders(run)]
+    value: dict[Tile, float] = {}
+    with (
+        tempfile.TemporaryDirectory() as work,
+        equipped(target, ("local",), Path(work), Equipment()) as bench,
+    ):
+        for task in tasks:
+            space = StageSpace(task.kernel, target.machine)
+            search = StageSearch(space, (), SEED, Outlook())
+            run = TaskRun(task, Subject(task.kernel), search, bench, (1,), SEED)
+            hand = Candidate(0, 0, run.key, space.hand, "hand")
+            own = [one.candidate for one in served if one.candidate.task == run.key]
+            tiles = {one.key: Trial(one, Outcome(None)) for one in (hand, *own)}
+            for trial in run.again(list(tiles.values()), lambda: None):
+                value[run.key, trial.key] = trial.seconds or inf
+    return value
+
+
+def leaders(run: Run) -> list[Trial]:
+    """Every trial that was the fastest of its operator when it was measured."""
+    best: dict[str, Trial] = {}
+    found = []
+    for trial in (*run.before, *run.new):
+        _take(best, trial)
+        if best.get(trial.candidate.task) is trial:
+            found.append(trial)
+    return found
 
 
 def curve(tasks: list[Task], target: Target, run: Run, value: dict[Tile, float]) -> Curve:
@@ -165,7 +188,7 @@ def share(trials: int, folder: Path) -> None:
     target = host()
     tasks = operators(HERO, target)
     run = tuned(tasks, target, folder / "hero", trials)
-    times = curve(tasks, target, run, values([run])).times
+    times = curve(tasks, target, run, values(tasks, target, [run])).times
     quarter = times[(len(times) - 1) // 4]
     print(f"{HERO}: {len(times) - 1} candidates; {quarter * 1e3:.3f} ms after a quarter,")
     print(f"{times[-1] * 1e3:.3f} ms in the end: {times[-1] / quarter:.1%} of the final speed")
@@ -189,7 +212,7 @@ def transfer(trials: int, folder: Path) -> None:
                 copy(path(teacher, target.family), logs)
     runs[f"the records of {HERO}"] = tuned(tasks, target, records, trials)
     runs[f"the journal of {HERO}"] = tuned(tasks, target, journal, trials, known)
-    value = values(runs.values())
+    value = values(tasks, target, runs.values())
     curves = {name: curve(tasks, target, run, value) for name, run in runs.items()}
     best = min(time for one in curves.values() for time in one.times)
     print(f"{OTHER}: {len(tasks)} operators, best {best * 1e3:.3f} ms")
