@@ -218,7 +218,7 @@ def _shuffles(sch: s_tir.Schedule, k: Any, work: Pointwise) -> tuple[Any, ...]:
                                                    for place in unroll(2): k = 78 + place ...
 
     Each place then reads channels that are neighbours, from its own beginning on, so that nothing
-    is left to divide in the loop: a remainder takes as long as twenty multiply-adds.
+    is left to divide in the loop: quotient and remainder by 3 are some twenty instructions.
     """
     if work.shuffle == 1:
         return (k,)
