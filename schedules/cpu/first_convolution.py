@@ -156,12 +156,14 @@ def tiles_that_fit(work: FirstConvolution, machine: Machine) -> list[tuple[int, 
 
 
 def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile:
-    """The tile with fewest loads of those whose sums fill half the registers, or one more.
+    """The tile with fewest loads of those whose sums fill at most half the registers.
 
     The values of a row under the window stay in registers too, three for every other column. Where
-    a multiply-add takes nothing from memory, weights count with the sums.
+    a multiply-add takes nothing from memory, weights count with the sums; else one more may be.
     """
-    held = 0 if machine.memory_operands else 1
+    held, most = (
+        (0, machine.registers // 2 + 1) if machine.memory_operands else (1, machine.registers // 2)
+    )
 
     def cost(tile: tuple[int, int]) -> float:
         columns, vectors = tile
@@ -171,5 +173,5 @@ def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile
         return blocks * (max(multiply, load, machine.fma_latency) + load / 4 + 1)
 
     fitting = tiles_that_fit(work, machine)
-    roomy = [(x, v) for x, v in fitting if (x + held) * v <= machine.registers // 2 + 1]
+    roomy = [(x, v) for x, v in fitting if (x + held) * v <= most]
     return Tile(strip_rows, *min(roomy or fitting, key=cost))
