@@ -4,10 +4,10 @@ import os
 import platform
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 
 import psutil
 
+from pipeline import processor
 from pipeline.results import Environment
 
 PACKAGES = ("apache-tvm", "torch", "numpy")
@@ -35,11 +35,8 @@ def describe_environment(
 
 def cpu_name() -> str:
     """The CPU as the kernel names it; boards without a name give their part numbers."""
-    fields: dict[str, str] = {}
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        key, _, value = line.partition(":")
-        fields.setdefault(key.strip(), value.strip())
-    if "model name" in fields:
-        return fields["model name"]
-    parts = [fields[key] for key in ("CPU implementer", "CPU part", "Hardware") if key in fields]
+    if names := processor.fields("model name"):
+        return names[0]
+    known = [processor.fields(key) for key in ("CPU implementer", "CPU part", "Hardware")]
+    parts = [values[0] for values in known if values]
     return " ".join(parts) or platform.machine()

@@ -5,6 +5,7 @@
 A border of zeros on each side lets a window run without a condition.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -47,6 +48,19 @@ class Frame:
     def pixels(self) -> int:
         """Pixels of all images, without borders."""
         return self.rows * self.width
+
+    @property
+    def pixel_axes(self) -> dict[str, int]:
+        """The pixels as one axis, or as rows and columns if a border lies between rows."""
+        if self.border == 0:
+            return {"p": self.pixels}
+        return {"r": self.rows, "x": self.width}
+
+    def row_and_column(self, pixel: Sequence[Any]) -> tuple[Any, Any]:
+        """Where a pixel is, given as its number or by row and column."""
+        if len(pixel) == 1:
+            return pixel[0] // self.width, pixel[0] % self.width
+        return pixel[0], pixel[1]
 
     def at(self, row: Any, column: Any, channel: Any) -> tuple[Any, Any, Any]:
         """The index in memory of a pixel's channel; rows are counted over all images."""

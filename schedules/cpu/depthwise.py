@@ -170,10 +170,7 @@ def _cycles(work: Depthwise, machine: Machine, columns: int, vectors: int) -> fl
 def _kept(work: Depthwise, machine: Machine) -> bool:
     """Whether the first-level cache still holds the rows under the window when the next vectors of
     the same pixels are due."""
-    return (
-        KERNEL * int(np.prod(work.source.shape[1:])) * np.dtype(work.dtype).itemsize
-        <= machine.l1_bytes
-    )
+    return KERNEL * work.source.bytes // work.source.shape[0] <= machine.l1_bytes
 
 
 def _crowded(work: Depthwise, machine: Machine, columns: int) -> bool:

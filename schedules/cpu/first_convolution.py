@@ -161,9 +161,8 @@ def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile
     The values of a row under the window stay in registers too, three for every other column. Where
     a multiply-add takes nothing from memory, weights count with the sums; else one more may be.
     """
-    held, most = (
-        (0, machine.registers // 2 + 1) if machine.memory_operands else (1, machine.registers // 2)
-    )
+    half = machine.registers // 2
+    held, most = (0, half + 1) if machine.memory_operands else (1, half)
 
     def cost(tile: tuple[int, int]) -> float:
         columns, vectors = tile

@@ -31,7 +31,8 @@ from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
-from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.cpu.moves import Nest, keep_in_registers
+from schedules.cpu.pixel_tiles import in_turns, tiled
 from schedules.cpu.prefetch import Panel
 from schedules.cpu.products import Product, product_tiles
 from schedules.frame import Frame
@@ -81,19 +82,6 @@ class Pointwise:
         return Vectors(self.channels, self.lanes)
 
     @property
-    def pixel_axes(self) -> dict[str, int]:
-        """The pixels as one axis, or as rows and columns if a border lies between rows."""
-        if self.source.border == 0:
-            return {"p": self.source.pixels}
-        return {"r": self.source.rows, "x": self.source.width}
-
-    def row_and_column(self, pixel: Sequence[Any]) -> tuple[Any, Any]:
-        """Where a pixel is, of those axes."""
-        if len(pixel) == 1:
-            return pixel[0] // self.source.width, pixel[0] % self.source.width
-        return pixel[0], pixel[1]
-
-    @property
     def macs(self) -> int:
         """Multiply-adds."""
         return self.source.pixels * self.groups * self.inputs * self.channels
@@ -120,11 +108,11 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
     """
     vectors, total = work.vectors, f"{name}_sum"
     data, weight = tensors["data"], tensors["weight"]
-    axes = work.pixel_axes | {"g": work.groups, "v": vectors.count, "l": work.lanes}
+    axes = work.source.pixel_axes | {"g": work.groups, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"k": work.inputs}) as (*at, k):
         *pixel, g, v, lane = at
-        place = work.source.at(*work.row_and_column(pixel), _source(work, g, k))
+        place = work.source.at(*work.source.row_and_column(pixel), _source(work, g, k))
         value = T.cast(data[place], work.dtype)
         factor = T.cast(weight[g, v, k, lane], work.dtype)
         with T.init():
@@ -137,8 +125,8 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
 def start(work: Pointwise, tensors: Tensors, at: Sequence[Any]) -> Any:
     """What a sum begins with; `at` are the axes of the pixel, group, vector and lane."""
     *pixel, g, v, lane = at
-    r, x = work.row_and_column(pixel)
-    channel = _channel(work, g, v, lane)
+    r, x = work.source.row_and_column(pixel)
+    channel = g * work.outputs + work.first + work.vectors.start(v) + lane
     bias = T.cast(tensors["bias"][channel], work.dtype)
     if work.residual is None:
         return bias
@@ -148,7 +136,7 @@ def start(work: Pointwise, tensors: Tensors, at: Sequence[Any]) -> Any:
 def finish(work: Pointwise, out: Any, at: Sequence[Any], total: Any) -> None:
     """Write the store of a sum; `at` as above."""
     *pixel, g, v, lane = at
-    r, x = work.row_and_column(pixel)
+    r, x = work.source.row_and_column(pixel)
     place = work.place(g, work.vectors.start(v) + lane)
     store(out, activate(total, work.activation, work.dtype), work.target.at(r, x, place))
 
@@ -177,55 +165,12 @@ def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     sums, outer, pixels = tiled(sch, name, tile, work.source.width)
     *_, x, group, v, lane, k = sch.get_loops(sums)
-    steps = _shuffles(sch, k, work)
+    steps = in_turns(sch, k, work.shuffle)
     sch.reorder(group, *steps, x, v, lane)
     keep_in_registers(sch, x, v, lane)
-    axes = len(work.pixel_axes)
+    axes = len(work.source.pixel_axes)
     panel = Panel(pixels, steps, f"{name}_sum_update", tile.vectors, axes)
     return Nest(outer, sums, steps[0], panel=panel)
-
-
-def tiled(
-    sch: s_tir.Schedule, name: str, tile: Any, width: int
-) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
-    """Tile the result, of rows of `width` pixels, and put the sums in registers.
-
-    The block of sums, the outer loops, and those over the tiles of a vector block.
-    """
-    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
-    *pixels, g, v, lane = sch.get_loops(out)
-    each = tile.strip_rows if len(pixels) == 2 else tile.strip_rows * width
-    strip, within = sch.split(pixels[0], [None, each])
-    along = [within, *pixels[1:]]
-    column_block, column = sch.split(along.pop(), [None, tile.columns])
-    tiles = (*along, column_block)
-    vector_block, vector = sch.split(v, [None, tile.vectors])
-    sch.reorder(strip, g, vector_block, *tiles, column, vector, lane)
-    sch.compute_at(sums, column_block, preserve_unit_loops=True)
-    sch.set_scope(sums, 0, "local")
-    partition(sch, column_block)
-    keep_in_registers(sch, column, vector, lane)
-    return sums, (strip, g, vector_block), tiles
-
-
-def _shuffles(sch: s_tir.Schedule, k: Any, work: Pointwise) -> tuple[Any, ...]:
-    """Take the input channels by as many as the shuffle has groups, all in one iteration.
-
-    for k in range(80):                            for turn in range(26):
-        sum += data[source(k)] * weight[k]             for place in unroll(3):
-                                                           k = turn * 3 + place
-                                                           sum += ...
-                                                   for place in unroll(2): k = 78 + place ...
-
-    Each place then reads channels that are neighbours, from its own beginning on, so that nothing
-    is left to divide in the loop: quotient and remainder by 3 are some twenty instructions.
-    """
-    if work.shuffle == 1:
-        return (k,)
-    turn, place = sch.split(k, [None, work.shuffle])
-    partition(sch, turn)
-    sch.unroll(place)
-    return turn, place
 
 
 def hand_tile(work: Pointwise, machine: Machine, strip_rows: int) -> Tile:
@@ -242,14 +187,9 @@ def tiles_that_fit(work: Pointwise, machine: Machine) -> list[tuple[int, int]]:
 def cycles(work: Pointwise, machine: Machine, tile: Tile) -> float:
     """Cycles of one pixel of one group with that tile."""
     product = Product(machine, work.lanes, tile.vectors, work.inputs, work.dtype)
-    rows = tile.strip_rows if len(work.pixel_axes) == 1 else 1
+    rows = tile.strip_rows if len(work.source.pixel_axes) == 1 else 1
     pixels = product.pixel_cycles(tile.columns, rows * work.source.width)
     return work.vectors.count / tile.vectors * pixels
-
-
-def _channel(work: Pointwise, g: Any, v: Any, lane: Any) -> Any:
-    """The output channel of a lane, counted over all groups."""
-    return g * work.outputs + work.first + work.vectors.start(v) + lane
 
 
 def _source(work: Pointwise, g: Any, k: Any) -> Any:

@@ -27,6 +27,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.cpu import pointwise
 from schedules.cpu.moves import Nest, keep_in_registers
+from schedules.cpu.pixel_tiles import tiled
 from schedules.cpu.pointwise import Pointwise, Tile, pack, weight_dtype, weight_shapes
 from schedules.cpu.prefetch import Panel
 from schedules.machine import Machine
@@ -100,7 +101,7 @@ def emit(name: str, work: PointwiseLanes, tensors: Tensors) -> None:
 
 def nest(sch: s_tir.Schedule, name: str, work: PointwiseLanes, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    sums, outer, pixels = pointwise.tiled(sch, name, tile, work.source.width)
+    sums, outer, pixels = tiled(sch, name, tile, work.source.width)
     *_, x, group, v, lane, k, d = sch.get_loops(sums)
     values = sch.cache_read(sums, len(sch.get(sums).reads) + DATA, "local")
     sch.reorder(group, k, d, v, x, lane)

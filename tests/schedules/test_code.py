@@ -30,23 +30,25 @@ def test_sums_are_not_kept_in_memory_of_the_runtime() -> None:
     assert "load ptr, ptr @__TVMBackendAllocWorkspace" not in code
 
 
-@pytest.mark.parametrize("inputs", [40, 80, 17, 34])
+@pytest.mark.parametrize("inputs", [40, 80, 50, 67])
 @pytest.mark.parametrize("groups", [2, 3, 4, 8])
 def test_a_shuffle_leaves_no_instruction_in_the_loop(groups: int, inputs: int) -> None:
     source, target = Frame(1, 4, 12, groups * inputs), Frame(1, 4, 12, groups * 40)
     work = Pointwise(source, target, groups, inputs, 40, AVX2.lanes, shuffle=groups)
     loops = list(_loops_of_multiply_adds(work, Tile(4, 2, 5)))
-    assert loops or inputs < 40
+    assert loops
     for loop in loops:
         assert sum(not one.startswith("v") for one in loop) <= LOOP_CONTROL
 
 
 @pytest.mark.parametrize("shuffle", [1, 3])
 def test_no_tile_that_fits_spills(shuffle: int) -> None:
-    source, target = Frame(1, 2, 28, 3 * 60), Frame(1, 2, 28, 3 * 48)
-    work = Pointwise(source, target, 3, 60, 48, AVX2.lanes, shuffle=shuffle)
+    source, target = Frame(1, 2, 28, 3 * 240), Frame(1, 2, 28, 3 * 48)
+    work = Pointwise(source, target, 3, 240, 48, AVX2.lanes, shuffle=shuffle)
     for columns, vectors in tiles_that_fit(work, AVX2):
-        for loop in _loops_of_multiply_adds(work, Tile(2, columns, vectors)):
+        loops = list(_loops_of_multiply_adds(work, Tile(2, columns, vectors)))
+        assert loops
+        for loop in loops:
             assert not any("(%rsp)" in one and "ymm" in one for one in loop), (columns, vectors)
 
 
