@@ -18,18 +18,18 @@ from pipeline.tuning import Progress, tune
 from tests.tuning.conftest import history, lowered, options, pointwise
 
 Faulty = Callable[..., Equipment]
-# The layer has ten candidates.
-ALL = 10
 
 
 def test_crashes_and_endless_and_wrong_kernels_are_failed_candidates(
     layer: Lowered, target: Target, tmp_path: Path, faulty: Faulty
 ) -> None:
     faults = faulty(_1="crash", _2="endless", _3="wrong", _4="refused", _5="dies")
-    summary = tune([layer], target, tmp_path, options(ALL, equipment=faults))
-    assert (summary.tuned[0].trials, summary.tuned[0].failed) == (ALL, 5)
-    failed = [trial for trial in history(tmp_path, target).trials if trial.seconds is None]
     space = StageSpace(layer.kernels[0], target.machine)
+    every = len(space.tiles)
+    assert every > 5
+    summary = tune([layer], target, tmp_path, options(every, equipment=faults))
+    assert (summary.tuned[0].trials, summary.tuned[0].failed) == (every, 5)
+    failed = [trial for trial in history(tmp_path, target).trials if trial.seconds is None]
     causes = {space.tiles.index(trial.tile): trial for trial in failed}
     assert str(causes[1].failure).startswith("ended by SIG")
     assert causes[2].failure == "no end within 5 s"
@@ -38,7 +38,7 @@ def test_crashes_and_endless_and_wrong_kernels_are_failed_candidates(
     assert causes[4].failure == "could not be built: no such schedule"
     assert "ended by SIGKILL" in str(causes[5].failure)
     # What was a failure once is not sent again.
-    assert tune([layer], target, tmp_path, options(ALL, equipment=faults)).tally.measured == 0
+    assert tune([layer], target, tmp_path, options(every, equipment=faults)).tally.measured == 0
 
 
 def test_a_task_without_a_valid_candidate_fails_with_its_cause(
@@ -52,8 +52,10 @@ def test_a_task_without_a_valid_candidate_fails_with_its_cause(
 def test_a_full_disk_stops_the_builders_and_is_no_failure_of_a_candidate(
     layer: Lowered, target: Target, tmp_path: Path, faulty: Faulty
 ) -> None:
+    space = StageSpace(layer.kernels[0], target.machine)
+    others = {f"_{n}": "full" for n, tile in enumerate(space.tiles) if tile != space.hand}
     with pytest.raises(WorkFailedError, match=r"No space left .* same command"):
-        tune([layer], target, tmp_path, options(4, equipment=faulty(_2="full", _3="full")))
+        tune([layer], target, tmp_path, options(4, equipment=faulty(**others)))
     assert all(trial.seconds for trial in history(tmp_path, target).trials)
     assert tune([layer], target, tmp_path, options(4)).tally.failed == 0
 

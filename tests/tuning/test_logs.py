@@ -29,6 +29,7 @@ from pipeline.tune.moves import export_records, import_records, merge_journals, 
 from pipeline.tune.status import describe_runs
 from pipeline.tuning import tune
 from schedules.cpu.operators import operator
+from schedules.cpu.tiles import hand_tile
 from tests.tuning.conftest import history, lowered, options, pointwise
 
 
@@ -164,7 +165,7 @@ def test_stages_take_their_own_records_where_the_kernel_has_none(
     (kernel,) = layer.kernels
     (stage,) = kernel.stages
     module = operator(stage.work)
-    hand = stage_fields(stage, module.hand_tile(stage.work, target.machine, 1))
+    hand = stage_fields(stage, hand_tile(kernel, target.machine).stages[0])
     names = hand.keys()
     fitting = module.tiles_that_fit(stage.work, target.machine)
     other = next(tile for one in fitting if (tile := dict(zip(names, one, strict=True))) != hand)

@@ -1,5 +1,6 @@
 """The candidates, and the order in which they are measured."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,8 @@ def _extents(script: str, kind: str) -> list[str]:
 def test_a_search_with_a_cost_model_repeats_nothing_and_finds_the_best(
     target: Target, seed: int
 ) -> None:
+    # Its registers leave more tiles than are proposed.
+    target = replace(target, machine=MACHINES[0])
     work = pointwise(target, 3, (80, 320), (14, 14))
     candidates = space(work, target.machine)
     similar = candidates.tiles[3]
