@@ -8,10 +8,11 @@
 The weights of a vector block, a panel, are read by every tile of pixels, from the second-level
 cache by all but the first. That one waits for them to come from further away, where the weights of
 a network lie between two inferences: what a core fetches by itself ends with the page. So every
-tile of a strip fetches its share of the next panel, a line a step, and then the last of these lines
-again and again, which costs less than a condition. After the last panel comes the first, which the
-next strip begins with. Measured with one thread on Zen 4 without AVX-512 it takes 2 % off the time
-of MobileNet 1.0 and 4 % off that of ShuffleNet 1.0x in 3 groups.
+tile of a strip fetches its share of the next panel, some elements a step, so that what is on its
+way at any time leaves room for what the multiply-adds wait for; at the end of its share it stays,
+which costs less than a condition. After the last panel comes the first, which the next strip begins
+with. Measured with one thread on Zen 4 without AVX-512, the network's calls in turns, it takes 3 %
+off the time of MobileNet 1.0, half of that by fetching few elements a step, not whole lines.
 """
 
 from collections.abc import Callable
@@ -55,20 +56,20 @@ def fetching_ahead(sch: s_tir.Schedule, panel: Panel, weight: str) -> PrimFunc:
     pixels = [sch.get(loop) for loop in panel.pixels]
     steps = [sch.get(loop) for loop in panel.steps]
     groups, vectors, *rest = (int(extent) for extent in buffer.shape)
-    per_line = LINE // np.dtype(str(buffer.dtype)).itemsize
-    lines = ceil(panel.vectors * prod(rest) / per_line)
+    elements = panel.vectors * prod(rest)
     tiles, depth = (prod(int(loop.extent) for loop in loops) for loops in (pixels, steps))
-    each = ceil(lines / tiles)
-    if each > depth or groups * vectors == panel.vectors:
+    a_step = ceil(elements / tiles / depth)
+    line = LINE // np.dtype(str(buffer.dtype)).itemsize
+    # Where shares end within a line, networks took up to 3 % longer.
+    share = ceil(elements / tiles / line) * line
+    if a_step > line or groups * vectors == panel.vectors:
         return function
 
     def place(axes: list[Any]) -> list[Any]:
-        line = _count(pixels) * each + tirx.Min(_count(steps), each - 1)
-        if each * tiles > lines:
-            line = tirx.Min(line, lines - 1)
         group, vector = axes[panel.pixel_axes : panel.pixel_axes + 2]
         following = (group * vectors + vector + panel.vectors) % (groups * vectors)
-        return [0, following, *[0] * (len(rest) - 1), line * per_line]
+        ahead = _count(pixels) * share + tirx.Min(_count(steps) * a_step, share - line)
+        return [0, following, *[0] * (len(rest) - 1), ahead]
 
     return fetching(sch, panel.steps[-1], panel.block, weight, place)
 

@@ -1,4 +1,4 @@
-"""Weights are fetched a panel ahead, all of the next one and nothing else, images a row ahead."""
+"""Weights are fetched a panel ahead, all of the next one and no more, images a row ahead."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -44,13 +44,33 @@ def test_a_strip_fetches_every_next_panel(
     ((place, loops),) = _fetches(function.body, ())
     shape = module.weight_shapes(work)["weight"]
     size = vectors * int(np.prod(shape[2:]))
-    panels = [range(at, at + size, PER_LINE) for at in range(0, int(np.prod(shape)), size)]
+    total = int(np.prod(shape))
     # Each iteration of the loops around the pixels' and the steps', and those of one iteration
     # between them, is a panel of a strip.
     inner = {Convolution: 7, PointwiseLanes: 5, Pointwise: 3}[type(work)]
-    around = np.prod([int(loop.extent) for loop in loops[:-inner]])
-    fetched = [list(np.unique(row)) for row in _places(place, loops, shape).reshape(around, -1)]
-    assert fetched == [list(panel) for panel in (*panels[1:], panels[0])] * STRIPS
+    around = int(np.prod([int(loop.extent) for loop in loops[:-inner]]))
+    fetched = _places(place, loops, shape).reshape(around, -1)
+    tiles = 6 // STRIPS * -(-6 // columns)
+    for number, places in enumerate(fetched):
+        begin = (number + 1) * size % total
+        assert _lines(places) >= _lines(np.arange(begin, begin + size))
+        # What the tiles share they round up to whole lines.
+        assert places.max() < begin + size + tiles * PER_LINE
+        assert places.min() == begin
+    assert around == STRIPS * total // size
+
+
+@pytest.mark.parametrize(("columns", "channels"), [(6, 384), (2, 384), (6, 96)])
+def test_a_panel_is_fetched_evenly(columns: int, channels: int) -> None:
+    work = Pointwise(Frame(1, 6, 6, channels), WIDE, 1, channels, 192, 8)
+    function = scheduled(alone(work), [pointwise.Tile(6, columns, 2)], merged=True)
+    ((place, loops),) = _fetches(function.body, ())
+    tiles, size = 6 * (6 // columns), 2 * 8 * channels
+    panel = _places(place, loops, pointwise.weight_shapes(work)["weight"])
+    begins = panel.reshape(-1, tiles, channels)
+    between = np.unique(np.diff(begins[:, :, 0], axis=1))
+    assert between.tolist() == [-(-size // (tiles * PER_LINE)) * PER_LINE]
+    assert np.diff(begins, axis=2).max() == -(-size // (tiles * channels))
 
 
 @pytest.mark.parametrize("images", [1, 2])
@@ -90,6 +110,11 @@ def test_tiles_too_few_for_a_panel_fetch_nothing() -> None:
     work = Pointwise(frame, frame, 1, 512, 512, 16)
     function = scheduled(alone(work), [pointwise.Tile(1, 1, 4)], merged=True)
     assert not list(_fetches(function.body, ()))
+
+
+def _lines(places: Any) -> set[int]:
+    """The lines that elements lie in."""
+    return set(np.unique(np.asarray(places) // PER_LINE).tolist())
 
 
 def _fetches(stmt: Any, loops: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
