@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from math import ceil
 
+# Bytes of a line of the caches.
+LINE = 64
+
 
 @dataclass(frozen=True)
 class Machine:

@@ -23,7 +23,7 @@ from schedules.activation import activate
 from schedules.cpu.products import L2_BYTES
 from schedules.cpu.window import KERNEL, Tile, nest
 from schedules.frame import Frame
-from schedules.machine import Machine
+from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store
 from schedules.vectors import Vectors
 
@@ -41,8 +41,7 @@ __all__ = [
 
 NESTS = 2
 
-# Bytes of a cache line, and of what one way of a first-level cache holds.
-LINE = 64
+# Bytes that one way of a first-level cache holds.
 PAGE = 4096
 # The share of what could hide behind multiply-adds that does not.
 EXPOSED = 1 / 6

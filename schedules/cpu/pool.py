@@ -14,13 +14,15 @@ so after a ReLU.
 """
 
 from dataclasses import dataclass
+from math import ceil
 
+import numpy as np
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.window import KERNEL, Tile, nest
 from schedules.frame import Frame
-from schedules.machine import Machine
+from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store, zero
 from schedules.vectors import Vectors
 
@@ -123,6 +125,16 @@ def tiles_that_fit(work: Pool, machine: Machine) -> list[tuple[int, int]]:
 
 
 def hand_tile(work: Pool, machine: Machine, strip_rows: int) -> Tile:
-    """The widest row of one vector: every load serves up to three results."""
-    columns, vectors = max(tiles_that_fit(work, machine), key=lambda tile: (-tile[1], tile[0]))
-    return Tile(strip_rows, columns, vectors)
+    """The widest of the tiles that use most of the lines they touch.
+
+    Each vector block passes over all pixels anew, and two that share lines bring each line twice
+    from the second-level cache, where the rows under the window do not stay in the first.
+    """
+    size = np.dtype(work.dtype).itemsize
+
+    def used(tile: tuple[int, int]) -> float:
+        of_a_pixel = tile[1] * work.lanes * size
+        return of_a_pixel / (ceil(of_a_pixel / LINE) * LINE)
+
+    fitting = tiles_that_fit(work, machine)
+    return Tile(strip_rows, *max(fitting, key=lambda tile: (used(tile), tile[0], -tile[1])))

@@ -24,8 +24,8 @@ import numpy as np
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
-# Bytes of a line of the caches.
-LINE = 64
+from schedules.machine import LINE
+
 # What the instruction says: the line will be read, again and again, and is data.
 READ, OFTEN, DATA = 0, 3, 1
 

@@ -15,8 +15,9 @@ from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import scheduled
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_lanes import PointwiseLanes
-from schedules.cpu.prefetch import LINE, without_fetches
+from schedules.cpu.prefetch import without_fetches
 from schedules.frame import Frame, Planes
+from schedules.machine import LINE
 from tests.schedules.layers import alone
 
 FRAME, WIDE = Frame(1, 6, 6, 384), Frame(1, 6, 6, 192)
