@@ -21,7 +21,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.products import L2_BYTES
-from schedules.cpu.window import KERNEL, Tile, nest
+from schedules.cpu.window import KERNEL, Tile, nest, stays
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store
@@ -150,7 +150,7 @@ def _cycles(work: Depthwise, machine: Machine, columns: int, vectors: int) -> fl
     size = np.dtype(work.dtype).itemsize
     # A tile reads whole lines, be they its own or half another's.
     line_cycles = ceil(vectors * work.lanes * size / LINE) * LINE / L2_BYTES
-    kept, crowded = _kept(work, machine), _crowded(work, machine, columns)
+    kept, crowded = stays(work, machine), _crowded(work, machine, columns)
 
     def step(x: int) -> float:
         pixels = (x - 1) * work.stride + KERNEL
@@ -164,12 +164,6 @@ def _cycles(work: Depthwise, machine: Machine, columns: int, vectors: int) -> fl
 
     full, rest = divmod(work.target.width, columns)
     return (full * step(columns) + step(rest)) * work.vectors.count / vectors
-
-
-def _kept(work: Depthwise, machine: Machine) -> bool:
-    """Whether the first-level cache still holds the rows under the window when the next vectors of
-    the same pixels are due."""
-    return KERNEL * work.source.bytes // work.source.shape[0] <= machine.l1_bytes
 
 
 def _crowded(work: Depthwise, machine: Machine, columns: int) -> bool:

@@ -169,7 +169,7 @@ def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
     sch.reorder(group, *steps, x, v, lane)
     keep_in_registers(sch, x, v, lane)
     axes = len(work.source.pixel_axes)
-    panel = Panel(pixels, steps, f"{name}_sum_update", tile.vectors, axes)
+    panel = Panel(pixels, steps[:1], f"{name}_sum_update", tile.vectors, axes)
     return Nest(outer, sums, steps[0], panel=panel)
 
 

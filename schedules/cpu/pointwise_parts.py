@@ -4,6 +4,7 @@
     20 channels, shuffled inputs: 16 as one vector, 4 as one vector of 4
     100 channels:                 96 as six vectors of 16, 4 as one that takes 4 inputs at once
     136 channels, vectors of 8:   15 vectors and 2, since no tile of more than one divides 17
+    128 channels, vectors of 8:   12 vectors and 4, as tiles of 4 x 3 sums load least
 
 A last vector that overlaps its neighbour costs a whole one, and it cannot be where the result
 replaces what it is added to.
@@ -23,9 +24,10 @@ Part = Pointwise | PointwiseDeep
 # A tile of fewer columns reads its weights too often.
 FEWEST_COLUMNS = 2
 # Vectors that may be left to a stage of their own, if tiles fit the others better then.
-APART = (1, 2)
-# The share of the cycles that this must save: each stage reads all data anew.
-WORTH = 0.1
+APART = (2, 4)
+# The share of the cycles that this must save, as each stage reads all data anew, and where the
+# result replaces what it is added to, of which each stage then brings lines that the other uses.
+WORTH, WORTH_OVER = 0.003, 0.025
 
 
 def parts(work: Pointwise, machine: Machine) -> tuple[Part, ...]:
@@ -59,11 +61,12 @@ def _ways(work: Pointwise, machine: Machine) -> Iterator[tuple[Part, ...]]:
 def _apart(work: Pointwise, width: int, machine: Machine) -> Iterator[tuple[Part, ...]]:
     """The channels from `first` on, whole vectors of that width, in two stages if that pays."""
     whole = replace(work, lanes=width)
+    most = (1 - (WORTH if work.residual is None else WORTH_OVER)) * _cycles(whole, machine)
     for vectors in APART:
         own = work.outputs - work.first - vectors * width
         if own > 0:
             way = replace(whole, count=own), replace(whole, first=work.first + own)
-            if sum(_cycles(part, machine) for part in way) < (1 - WORTH) * _cycles(whole, machine):
+            if sum(_cycles(part, machine) for part in way) < most:
                 yield way
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
-from schedules.cpu.window import KERNEL, Tile, nest
+from schedules.cpu.window import KERNEL, Tile, nest, stays
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store, zero
@@ -125,16 +125,17 @@ def tiles_that_fit(work: Pool, machine: Machine) -> list[tuple[int, int]]:
 
 
 def hand_tile(work: Pool, machine: Machine, strip_rows: int) -> Tile:
-    """The widest of the tiles that use most of the lines they touch.
+    """The widest row of a vector, as every load serves up to three results, of whole lines.
 
     Each vector block passes over all pixels anew, and two that share lines bring each line twice
-    from the second-level cache, where the rows under the window do not stay in the first.
+    from the second-level cache where the rows under the window do not stay in the first.
     """
-    size = np.dtype(work.dtype).itemsize
+    size, fitting = np.dtype(work.dtype).itemsize, tiles_that_fit(work, machine)
 
-    def used(tile: tuple[int, int]) -> float:
-        of_a_pixel = tile[1] * work.lanes * size
+    def used(vectors: int) -> float:
+        of_a_pixel = vectors * work.lanes * size
         return of_a_pixel / (ceil(of_a_pixel / LINE) * LINE)
 
-    fitting = tiles_that_fit(work, machine)
-    return Tile(strip_rows, *max(fitting, key=lambda tile: (used(tile), tile[0], -tile[1])))
+    most = 0.0 if stays(work, machine) else max(used(vectors) for _, vectors in fitting)
+    whole = [(columns, vectors) for columns, vectors in fitting if used(vectors) >= most]
+    return Tile(strip_rows, *max(whole, key=lambda tile: (-tile[1], tile[0])))

@@ -16,6 +16,7 @@ from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
 from schedules.cpu.overlap import overlapping
 from schedules.cpu.products import L2_BYTES
+from schedules.cpu.shuffled_reads import unused_bytes
 from schedules.machine import Machine
 
 # Strips that leave a core idle for more than this share of the time are not dealt out evenly.
@@ -101,7 +102,8 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
 
     A strip reads all weights anew, from the second-level cache at best, and its rows, which come
     from further away where they do not stay there; a core that waits for the others loses its
-    share.
+    share. What passes over shuffled pixels bring from the second-level cache and do not use, they
+    wait for.
     """
     rows = kernel.rows
     compute = max(kernel.macs, 1) / machine.fma_lanes / rows * height
@@ -111,6 +113,9 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     reload = weights / (L2_BYTES if near else FAR_BYTES)
     spill = working / FAR_BYTES if working > machine.l2_bytes / 2 else 0.0
     waiting = (WAITING * reload + WAITING_IN_ORDER * spill) / compute
+    waiting += sum(unused_bytes(s.work, machine, height) for s in kernel.stages) / (
+        L2_BYTES * compute
+    )
     small = SHORTEST_STRIP / (SHORTEST_STRIP + compute)
     idle = _idle(rows, height, machine.cores)
     return (1 + waiting + 0.05 * small + _twice(kernel, height)) / (1 - idle)

@@ -13,6 +13,7 @@ from typing import Any
 from tvm import s_tir
 
 from schedules.cpu.moves import Nest, keep_in_registers, partition
+from schedules.machine import Machine
 
 KERNEL = 3
 
@@ -24,6 +25,12 @@ class Tile:
     strip_rows: int
     columns: int
     vectors: int
+
+
+def stays(work: Any, machine: Machine) -> bool:
+    """Whether the first-level cache still holds the rows under the window when the next vectors of
+    the same pixels are due."""
+    return bool(KERNEL * work.source.bytes // work.source.shape[0] <= machine.l1_bytes)
 
 
 def nest(sch: s_tir.Schedule, name: str, work: Any, tile: Any) -> Nest:
