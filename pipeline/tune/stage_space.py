@@ -1,9 +1,10 @@
 """The tiles of one operator that fit the registers.
 
-There is one sketch for each choice of vectors, if the tile has vectors: the schedule of the
-operator, in which the number of columns is a variable that MetaSchedule samples from those that
-fit. A candidate is a sketch with a decision, so that no candidate exceeds the registers. The spaces
-are so small, a few to some 150 candidates, that they are listed, not mutated at random.
+There are two sketches for each choice of vectors, if the tile has vectors, one of them of fewer
+columns than vectors: the schedule of the operator, which may nest these otherwise, in which the
+number of columns is a variable that MetaSchedule samples from those that fit. A candidate is a
+sketch with a decision, so that no candidate exceeds the registers. The spaces are so small, a few
+to some 150 candidates, that they are listed, not mutated at random.
 """
 
 from functools import cached_property
@@ -32,7 +33,7 @@ class StageSpace:
         names, fitting = field_names(self.stage), module.tiles_that_fit(work, machine)
         self.tiles: list[TileFields] = [dict(zip(names, t, strict=True)) for t in fitting]
         self.hand = stage_fields(self.stage, module.hand_tile(work, machine, self.strip_rows))
-        self._sketches: dict[int | None, tuple[s_tir.Schedule, list[int]]] = {}
+        self._sketches: dict[tuple[int | None, bool], tuple[s_tir.Schedule, list[int]]] = {}
 
     @cached_property
     def program(self) -> PrimFunc:
@@ -45,10 +46,10 @@ class StageSpace:
 
     def schedule(self, tile: TileFields) -> s_tir.Schedule:
         """The sketch for the tile's vectors, with the decision for its columns."""
-        vectors = tile.get("vectors")
-        if vectors not in self._sketches:
-            self._sketches[vectors] = self._sketch(vectors)
-        sketch, columns = self._sketches[vectors]
+        key = tile.get("vectors"), _narrow(tile)
+        if key not in self._sketches:
+            self._sketches[key] = self._sketch(*key)
+        sketch, columns = self._sketches[key]
         if not columns:
             return sketch
         trace = sketch.trace
@@ -62,9 +63,10 @@ class StageSpace:
         """The moves that were made, as Python."""
         return str(self.schedule(tile).trace)
 
-    def _sketch(self, vectors: int | None) -> tuple[s_tir.Schedule, list[int]]:
+    def _sketch(self, vectors: int | None, narrow: bool) -> tuple[s_tir.Schedule, list[int]]:
         """The schedule for a number of vectors, and the columns that it samples from."""
-        fitting = [tile for tile in self.tiles if tile.get("vectors") == vectors]
+        alike = (vectors, narrow)
+        fitting = [tile for tile in self.tiles if (tile.get("vectors"), _narrow(tile)) == alike]
         columns = [tile["columns"] for tile in fitting if "columns" in tile]
         sketch = s_tir.Schedule(self.program, seed=1)
         fields: TileFields = {"strip_rows": self.strip_rows}
@@ -75,6 +77,11 @@ class StageSpace:
             fields["columns"] = sketch.sample_categorical(columns, uniform)
         schedule_stage(sketch, self.stage, operator(self.stage.work).Tile(**fields))
         return sketch, columns
+
+
+def _narrow(tile: TileFields) -> bool:
+    """Whether a tile has fewer columns than vectors."""
+    return bool(tile.get("columns", 0) < tile.get("vectors", 0))
 
 
 def _strip_rows(stage: Stage) -> int:

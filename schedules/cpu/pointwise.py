@@ -16,10 +16,11 @@ input channel c of the shuffled tensor reads channel (c % g) * (C / g) + c // g 
 it, which costs no instruction on the data.
 
 What is scarce is registers: a tile of `columns` x `vectors` sums needs `vectors` more for the
-weights and one for the data. One step of k loads columns + vectors values for columns * vectors
-multiply-adds, so square tiles load least. `columns` need not divide the pixels: the compiler makes
-a second, narrower tile for what is left over. There is one for each strip where the data has no
-border, as all its pixels then follow each other, and one for each row where it has.
+weights and one for the data, or `columns` for the data and one for a vector of weights, whichever
+is less. One step of k loads columns + vectors values for columns * vectors multiply-adds, so square
+tiles load least. `columns` need not divide the pixels: the compiler makes a second, narrower tile
+for what is left over. There is one for each strip where the data has no border, as all its pixels
+then follow each other, and one for each row where it has.
 """
 
 from collections.abc import Sequence
@@ -41,6 +42,9 @@ from schedules.program import Tensors, block, scratch, store
 from schedules.vectors import Vectors
 
 NESTS = 2
+# Input channels from which on the compiler keeps a loop over them. Of fewer it may make a sequence,
+# in which it finds no place for the last sum when weights pass one by one.
+ENOUGH_STEPS = 24
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,9 @@ def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
     sums, outer, pixels = tiled(sch, name, tile, work.source.width)
     *_, x, group, v, lane, k = sch.get_loops(sums)
     steps = in_turns(sch, k, work.shuffle)
-    sch.reorder(group, *steps, x, v, lane)
+    columns = tile.columns if isinstance(tile.columns, int) else int(sch.get(tile.columns))
+    narrow = columns < tile.vectors and work.inputs >= ENOUGH_STEPS
+    sch.reorder(group, *steps, *((v, x) if narrow else (x, v)), lane)
     keep_in_registers(sch, x, v, lane)
     axes = len(work.source.pixel_axes)
     panel = Panel(pixels, steps[:1], f"{name}_sum_update", tile.vectors, axes)
@@ -180,8 +186,9 @@ def hand_tile(work: Pointwise, machine: Machine, strip_rows: int) -> Tile:
 
 
 def tiles_that_fit(work: Pointwise, machine: Machine) -> list[tuple[int, int]]:
-    """Every (columns, vectors) whose sums, weights and one broadcast fit the registers."""
-    return product_tiles(work.vectors.count, work.source.width, machine)
+    """Every (columns, vectors) whose sums fit the registers with what is kept of a step."""
+    either = work.inputs >= ENOUGH_STEPS
+    return product_tiles(work.vectors.count, work.source.width, machine, either)
 
 
 def cycles(work: Pointwise, machine: Machine, tile: Tile) -> float:

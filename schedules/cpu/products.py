@@ -65,19 +65,26 @@ class Product:
         return self.steps * row / width + PIXEL_END + VECTOR_END * self.vectors
 
 
-def product_tiles(vectors: int, width: int, machine: Machine) -> list[tuple[int, int]]:
-    """Every (columns, vectors) whose sums, weights and broadcasts stay in the registers."""
+def product_tiles(
+    vectors: int, width: int, machine: Machine, either: bool = False
+) -> list[tuple[int, int]]:
+    """Every (columns, vectors) whose sums, weights and broadcasts stay in the registers.
+
+    Those are all weights of a step and one broadcast, or, where the schedule keeps `either`, all
+    broadcasts and one vector of weights if broadcasts are fewer.
+    """
     return [
         (columns, tile)
         for tile in range(1, vectors + 1)
         for columns in range(1, width + 1)
-        if vectors % tile == 0 and _fits(columns, tile, machine)
+        if vectors % tile == 0 and _fits(columns, tile, machine, either)
     ]
 
 
-def _fits(columns: int, vectors: int, machine: Machine) -> bool:
+def _fits(columns: int, vectors: int, machine: Machine, either: bool) -> bool:
     if vectors == 1 and not machine.broadcast_operands and 2 * columns > machine.registers:
         # A broadcast is an instruction of its own, and where each serves one sum only, the compiler
         # makes those of a step while it still adds up the step before: a register more a sum.
         return False
-    return columns * vectors + vectors + 1 <= machine.registers
+    kept = min(columns, vectors) if either and machine.memory_operands else vectors
+    return columns * vectors + kept + 1 <= machine.registers

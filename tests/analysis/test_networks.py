@@ -33,9 +33,7 @@ def analyzed() -> Callable[..., Analysis]:
 
 
 # Of code for 32-bit cores, some loops are told apart by no count and are left out.
-@pytest.mark.parametrize(
-    ("core", "least"), [("cortex-a76", 0.98), ("host", 0.98), ("armv7a", 0.6)]
-)
+@pytest.mark.parametrize(("core", "least"), [("cortex-a76", 0.98), ("host", 0.98), ("armv7a", 0.6)])
 def test_the_multiply_adds_are_found(
     analyzed: Callable[..., Analysis], core: str, least: float
 ) -> None:

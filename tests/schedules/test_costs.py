@@ -1,0 +1,56 @@
+"""What hand tiles and strips are chosen by: sums under way, shuffled reads, lines of pools."""
+
+import pytest
+
+from schedules.cpu import pool
+from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pool import Pool
+from schedules.cpu.products import Product
+from schedules.cpu.shuffled_reads import unused_bytes
+from schedules.frame import Frame
+from tests.schedules.running import AVX2
+
+
+def shuffled(groups: int, shuffle: int) -> Pointwise:
+    return Pointwise(
+        Frame(1, 14, 14, 192),
+        Frame(1, 14, 14, 768),
+        groups,
+        192 // groups,
+        768 // groups,
+        8,
+        shuffle,
+    )
+
+
+def test_a_sum_costs_most_where_too_few_are_under_way() -> None:
+    few, more, enough = (
+        Product(AVX2, 8, vectors, 100).step_cycles(columns) / (columns * vectors)
+        for columns, vectors in [(2, 4), (2, 5), (4, 3)]
+    )
+    assert few > more > enough
+
+
+def test_passes_over_a_strip_that_stays_in_the_first_cache_bring_nothing_anew() -> None:
+    assert unused_bytes(shuffled(8, 8), AVX2, 1) == 0
+    assert unused_bytes(shuffled(8, 8), AVX2, 7) > 0
+
+
+def test_the_more_groups_the_less_of_a_line_is_used() -> None:
+    two, eight = (unused_bytes(shuffled(groups, groups), AVX2, 7) for groups in (2, 8))
+    assert eight > 2 * two > 0
+
+
+def test_channels_in_order_are_used_whole() -> None:
+    assert unused_bytes(shuffled(8, 1), AVX2, 7) == 0
+
+
+@pytest.mark.parametrize(("channels", "vectors"), [(240, 2), (384, 2), (200, 1)])
+def test_pools_over_rows_that_do_not_stay_take_whole_lines(channels: int, vectors: int) -> None:
+    work = Pool(Frame(1, 28, 28, channels, 1), Frame(1, 14, 14, channels), "average", 2, 8)
+    assert pool.hand_tile(work, AVX2, 7).vectors == vectors
+
+
+def test_pools_over_rows_that_stay_take_the_widest_row() -> None:
+    work = Pool(Frame(1, 28, 28, 16, 1), Frame(1, 14, 14, 16), "average", 2, 8)
+    assert pool.hand_tile(work, AVX2, 7).vectors == 1
