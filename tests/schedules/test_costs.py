@@ -23,12 +23,14 @@ def shuffled(groups: int, shuffle: int) -> Pointwise:
     )
 
 
-def test_a_sum_costs_most_where_too_few_are_under_way() -> None:
+def test_a_sum_costs_more_where_too_few_are_under_way() -> None:
     few, more, enough = (
         Product(AVX2, 8, vectors, 100).step_cycles(columns) / (columns * vectors)
         for columns, vectors in [(2, 4), (2, 5), (4, 3)]
     )
-    assert few > more > enough
+    # Their loads alone would make these 1.03 and 1.02.
+    assert few > 1.05 * enough
+    assert more > 1.04 * enough
 
 
 def test_passes_over_a_strip_that_stays_in_the_first_cache_bring_nothing_anew() -> None:
