@@ -1,10 +1,11 @@
 """What other workloads taught of an operator that is new: a candidate to try first, and its worth.
 
-    from records        the tile of the most similar workload that fits here, and its lead there
+    from records        the tile of its own record, or of the most similar workload whose tile fits,
+                        and its lead there
     from the journal    where that tells nothing, the cost model's choice, trained on the trials of
                         the most similar workloads
 
-It is measured before the hand tiles of all operators, as those are what a build uses anyway.
+It is measured before the hand tile, as that is what a build uses anyway.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from pipeline.records import Record
 from pipeline.tasks import Task
-from pipeline.tune.entries import Trial, fastest_first
+from pipeline.tune.entries import Origin, Trial, fastest_first
 from pipeline.tune.history import History
 from pipeline.tune.journal import Journal
 from pipeline.tune.ranking import Ranking, numbers
@@ -52,14 +53,19 @@ def nearest_lessons(workload: Mapping[str, Any], lessons: Sequence[Lesson]) -> l
 def outlook(
     task: Task, space: StageSpace, lessons: Sequence[Lesson], records: Sequence[Record], seed: int
 ) -> Outlook:
-    """What an operator may gain, by records of this core, or else by `lessons`, nearest first."""
-    found = _carried_over(task, space, records)
-    if found.first or sum(len(trials) for _, trials in lessons) < BATCH:
-        return found
+    """What an operator may gain, by records of this core, or else by `lessons`, nearest first.
+
+    A tile that was recorded without a lead is tried too where the rule for tiles by hand departs
+    from it here: that saves nothing for certain, so it comes after all that does.
+    """
+    carried = _carried_over(task, space, records)
+    if carried.saving or sum(len(trials) for _, trials in lessons) < BATCH:
+        return carried
     best = fastest_first(lessons[0][1])
     seconds = best[0].seconds or 0.0 if best else 0.0
     (choice,), gain = _choice(Ranking(lessons, task.workload, seed), space)
-    return _outlook((choice, "model"), gain, task.calls * seconds, space)
+    chosen = _outlook((choice, "model"), gain, task.calls * seconds, space)
+    return chosen if chosen.saving else carried
 
 
 def _carried_over(task: Task, space: StageSpace, records: Sequence[Record]) -> Outlook:
@@ -69,7 +75,8 @@ def _carried_over(task: Task, space: StageSpace, records: Sequence[Record]) -> O
     for tile, record in similar_tiles(task.workload, space, alike):
         if tile_distance(tile, record.tile) <= NEAR:
             gain = (record.hand_seconds or record.seconds) / record.seconds
-            return _outlook((tile, "similar"), gain, task.calls * record.seconds, space)
+            origin: Origin = "record" if record.workload == task.workload else "similar"
+            return _outlook((tile, origin), gain, task.calls * record.seconds, space)
     return Outlook()
 
 
@@ -81,6 +88,6 @@ def _choice(ranking: Ranking, space: StageSpace) -> tuple[list[Any], float]:
 
 
 def _outlook(first: Proposal, gain: float, seconds: float, space: StageSpace) -> Outlook:
-    if first[0] == space.hand or gain < LEAD:
+    if first[0] == space.hand:
         return Outlook()
-    return Outlook(first, seconds * (gain - 1))
+    return Outlook(first, seconds * (gain - 1) if gain >= LEAD else 0.0)

@@ -57,7 +57,10 @@ def opened(  # noqa: PLR0913 - each is part of a run
         if isinstance(space, KernelSpace):
             search = KernelSearch(space, seeds)
         else:
-            hope = outlook(task, space, taught, elsewhere, seed)
+            # No run changes the record of an operator that it has not begun with.
+            recorded = records.by_key.get(canonical(task.workload))
+            carried = [recorded, *elsewhere] if recorded else elsewhere
+            hope = outlook(task, space, taught, carried, seed)
             search = StageSearch(space, seeds, seed, hope)
         runs.append(TaskRun(task, subject, search, bench, threads, seed))
     journal.add_tasks([entry for entry in entries if known.get(entry.task) != entry])

@@ -5,10 +5,11 @@
     round n is measured     in the order proposed; each result is on the disk at once
 
 The first rounds are for what other tasks taught of these, those that may gain most before others,
-and then for the hand tiles of all: they have to be known in the end, but gain nothing.
-A round goes to the task with the largest `calls x best time / candidates so far`: so trials are
-dealt out as the network's time is, and a task that improves no more gets none. When no task has a
-proposal left, the last rounds are looked at too.
+and then for the hand tiles of those of which nothing was taught. The other hand tiles come with the
+first round of their task, or in the end: they have to be known then, but gain nothing.
+After that a round goes to the task with the largest `calls x best time / candidates so far`: so
+trials are dealt out as the network's time is, and a task that improves no more gets none. When no
+task has a proposal left, the last rounds are looked at too.
 """
 
 import time
@@ -115,30 +116,28 @@ class Phase:
     def _round(self, seen: int) -> Round:
         """What to measure next, of one task or new ones, by what rounds before `seen` told."""
         left = self.limit - sum(len(run.search.proposed) for run in self.runs)
-        if left <= 0:
-            return []
-        firsts = self._firsts(left)
-        if firsts:
+        hands: Round = [
+            (run, (run.search.hand_tile, "hand")) for run in self.runs if not run.search.has_hand
+        ]
+        # Whatever else is measured, enough is left for the hand tile of each.
+        spare = 0 if self.over() else left - len(hands)
+        if spare <= 0:
+            return hands[: int(min(max(left, 0), BATCH))]
+        unknown = [(run, one) for run, one in hands if not run.search.proposed]
+        if firsts := self._promises()[: int(min(spare, BATCH))] or unknown[:BATCH]:
             return firsts
-        run = None if self.over() else self._next(seen)
+        run = self._next(seen)
         if run is None:
-            return []
+            return hands[:BATCH]
         ranking = self._ranking(run, seen) if run.search.learns else None
-        count = int(min(left, BATCH))
+        count = int(min(spare + (not run.search.has_hand), BATCH))
         return [(run, one) for one in run.search.batch(count, run.search.before(seen), ranking)]
 
-    def _firsts(self, left: float) -> Round:
-        """What to measure before anything has to be waited for, of several tasks at once.
-
-        What is left is enough for the hand tile of each.
-        """
-        unknown = [run for run in self.runs if not run.search.has_hand]
-        spare = 0 if self.over() else left - len(unknown)
+    def _promises(self) -> Round:
+        """What others taught of tasks that have not begun, the largest saving first."""
         promises = [(run, run.search.promise) for run in self.runs]
         hopes = [(run, one) for run, one in promises if one is not None]
-        hopes.sort(key=lambda hope: -hope[0].search.outlook.saving)
-        hands: Round = [(run, (run.search.hand_tile, "hand")) for run in unknown]
-        return hopes[: int(min(max(spare, 0), BATCH))] or hands[: int(min(left, BATCH))]
+        return sorted(hopes, key=lambda hope: -hope[0].search.outlook.saving)
 
     def _next(self, seen: int) -> TaskRun | None:
         """The task that the next round is for."""
@@ -146,12 +145,10 @@ class Phase:
         known = {run.key: run.search.before(seen) for run in self.runs}
         left = [run for run in self.runs if not run.search.is_over(known[run.key])]
 
-        def urgency(run: TaskRun) -> float:
-            best = fastest_first(known[run.key])
-            seconds = best[0].seconds or 0.0 if best else inf
-            return run.task.calls * seconds / proposed[run.key]
+        def urgency_of(run: TaskRun) -> float:
+            return urgency(run.task.calls, known[run.key], proposed[run.key])
 
-        return max(left, key=urgency, default=None)
+        return max(left, key=urgency_of, default=None)
 
     def _ranking(self, run: TaskRun, seen: int) -> Ranking | None:
         """What is known of the operator so far; None if that is too little."""
@@ -162,3 +159,15 @@ class Phase:
         if sum(len(trials) for _, trials in known) < BATCH:
             return None
         return Ranking(known, run.task.workload, self.seed)
+
+
+def urgency(calls: int, known: Sequence[Trial], proposed: int) -> float:
+    """The seconds of the network that a task has, of its best trial, by its candidates so far.
+
+    A task whose candidates all failed comes before all others, one of which nothing is known yet
+    after them: what it needs is on its way.
+    """
+    if not known:
+        return 0.0
+    best = fastest_first(known)
+    return calls * (best[0].seconds or 0.0) / proposed if best else inf

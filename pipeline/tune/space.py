@@ -15,7 +15,9 @@ from schedules.machine import Machine
 class Space(Protocol):
     """What a builder and a search need of either."""
 
-    hand: TileFields
+    @property
+    def hand(self) -> TileFields:
+        """The tile by hand."""
 
     def function(self, tile: TileFields) -> PrimFunc:
         """The scheduled function of a candidate."""

@@ -27,13 +27,19 @@ class StageSpace:
 
     def __init__(self, kernel: Kernel, machine: Machine) -> None:
         (self.stage,) = kernel.stages
-        self.kernel = kernel
+        self.kernel, self.machine = kernel, machine
         self.strip_rows = _strip_rows(self.stage)
         work, module = self.stage.work, operator(self.stage.work)
         names, fitting = field_names(self.stage), module.tiles_that_fit(work, machine)
         self.tiles: list[TileFields] = [dict(zip(names, t, strict=True)) for t in fitting]
-        self.hand = stage_fields(self.stage, module.hand_tile(work, machine, self.strip_rows))
         self._sketches: dict[tuple[int | None, bool], tuple[s_tir.Schedule, list[int]]] = {}
+
+    @cached_property
+    def hand(self) -> TileFields:
+        """The tile by hand."""
+        work = self.stage.work
+        tile = operator(work).hand_tile(work, self.machine, self.strip_rows)
+        return stage_fields(self.stage, tile)
 
     @cached_property
     def program(self) -> PrimFunc:

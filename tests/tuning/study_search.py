@@ -3,6 +3,8 @@
     share       of the final speed after a quarter of the candidates, tuned from nothing
     transfer    candidates to within 5 % and 2 % of the best: from nothing, from another network's
                 records, and from its journal with all its candidates
+    blind       the same where no operator has a tile by hand, but one drawn at random in its place,
+                for three draws
 
 The time of a network after n candidates is that of the code that would be compiled if tuning
 stopped there: the sum over its operators of calls x the fastest time among its candidates so far.
@@ -16,7 +18,9 @@ all are done, whatever was the fastest of an operator at some point of some run 
 in turns with the others and the hand tile, and is valued by that: so a slow minute of the machine
 favours no run. The best is the least time that any of them reached. As a second, stricter figure,
 operators count as endless until one of their candidates is measured: then no run can be shorter
-than one candidate of each, however much it knows. The third asks every operator for itself: how
+than one candidate of each, however much it knows. Where tiles by hand are as good as the best,
+nothing is left for another network's records to teach; `blind` shows what these are worth where
+they are not. The third asks every operator for itself: how
 many of its own candidates are measured before one is so near to the operator's best, none if the
 hand tile is; the sum over all does not depend on which came first.
 
@@ -30,13 +34,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from random import Random
 from shutil import copy
+from unittest.mock import patch
 
 from pipeline.build import lower
 from pipeline.models import InputSpec, load
 from pipeline.records import canonical, records_path
 from pipeline.targets import Target, host
 from pipeline.tasks import Task, tasks_of
+from pipeline.tile_fields import TileFields
 from pipeline.tune.bench import Equipment, equipped
 from pipeline.tune.budget import Budget
 from pipeline.tune.conditions import conditions
@@ -54,6 +61,7 @@ HERO, OTHER = "shufflenet-1.0x-g3", "shufflenet-1.0x-g4"
 TRIALS = 64
 NEAR = (1.05, 1.02)
 SEED = 0
+DRAWS = 3
 
 
 Tile = tuple[str, str]
@@ -207,7 +215,7 @@ def transfer(trials: int, folder: Path) -> None:
         known = read_history(opened).next_number
     for logs, files in ((records, [records_path]), (journal, [records_path, journal_path])):
         if not logs.exists():
-            logs.mkdir()
+            logs.mkdir(parents=True)
             for path in files:
                 copy(path(teacher, target.family), logs)
     runs[f"the records of {HERO}"] = tuned(tasks, target, records, trials)
@@ -226,12 +234,24 @@ def transfer(trials: int, folder: Path) -> None:
             print(f"{sum(each)} for {len(each)} operators each for itself")
 
 
+def blind(trials: int, folder: Path) -> None:
+    """The same with a tile drawn at random in the place of every tile by hand, for some draws."""
+    for draw in range(DRAWS):
+
+        def drawn(space: StageSpace, draw: int = draw) -> TileFields:
+            return Random(f"{draw} {space.stage.work}").choice(space.tiles)
+
+        print(f"draw {draw}")
+        with patch.object(StageSpace, "hand", property(drawn)):
+            transfer(trials, folder / f"draw{draw}")
+
+
 def steps(times: list[float]) -> list[tuple[int, float]]:
     """Some points of a curve."""
     return [(count, times[count]) for count in (8, 16, 32, 64, 128, 256) if count < len(times)]
 
 
-STUDIES = {"share": share, "transfer": transfer}
+STUDIES = {"share": share, "transfer": transfer, "blind": blind}
 
 if __name__ == "__main__":
     words = sys.argv[1:]

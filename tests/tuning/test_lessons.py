@@ -12,6 +12,7 @@ from pipeline.targets import Target
 from pipeline.tasks import Task, tasks_of
 from pipeline.tune.entries import Candidate, Outcome, Trial
 from pipeline.tune.lessons import Lesson, outlook
+from pipeline.tune.phase import urgency
 from pipeline.tune.search import Outlook
 from pipeline.tune.stage_space import StageSpace
 from pipeline.tune.workshop import Workshop
@@ -64,32 +65,50 @@ def test_few_trials_teach_nothing(target: Target, seed: int) -> None:
     assert outlook(new, space(new, target), [(workload, trials[:7])], [], seed) == Outlook()
 
 
-@pytest.mark.parametrize(("lead", "promising"), [(2.0, True), (1.0, False)])
+def recorded(task: Task, tile: dict[str, Any], lead: float) -> Record:
+    """What was found of an operator: a tile of 10 us, and the tile by hand, slower by `lead`."""
+    workload = describe_work(task.kernel.stages[0].work)
+    return Record("f", workload, tile, 1e-5, 1e-5 * lead, 9, 0, "1", "c")
+
+
+@pytest.mark.parametrize(("groups", "origin"), [(4, "similar"), (3, "record")])
 def test_a_record_promises_the_lead_that_it_had(
-    target: Target, seed: int, lead: float, promising: bool
+    target: Target, seed: int, groups: int, origin: str
 ) -> None:
-    new, other = task(target, 3, calls=3), task(target, 4)
+    new, other = task(target, 3, calls=3), task(target, groups)
     tile: dict[str, Any] = next(t for t in space(new, target).tiles if t["vectors"] == 1)
-    record = Record("f", describe_work(other.kernel.stages[0].work), tile, 1e-5, 1e-5 * lead, 9, 0,
-                    "1", "c")  # fmt: skip
-    found = outlook(new, space(new, target), [], [record], seed)
-    if promising:
-        assert found == Outlook((tile, "similar"), pytest.approx(3 * 1e-5))  # type: ignore[arg-type]
-    else:
-        assert found == Outlook()
+    for lead, saving in ((2.0, 3e-5), (1.0, 0.0)):
+        found = outlook(new, space(new, target), [], [recorded(other, tile, lead)], seed)
+        assert found.first == (tile, origin)
+        assert found.saving == pytest.approx(saving)
+
+
+def test_a_record_of_the_tile_by_hand_promises_nothing(target: Target, seed: int) -> None:
+    new = task(target, 3)
+    record = recorded(task(target, 4), space(new, target).hand, 2.0)
+    assert outlook(new, space(new, target), [], [record], seed) == Outlook()
+
+
+def test_the_cost_model_is_asked_where_a_record_had_no_lead(target: Target, seed: int) -> None:
+    new, other = task(target, 3), task(target, 4)
+    tile = max(space(new, target).tiles, key=seconds)
+    known = [lesson(other, target)]
+    for lead, origin in ((1.0, "model"), (2.0, "similar")):
+        found = outlook(new, space(new, target), known, [recorded(other, tile, lead)], seed)
+        assert found.first is not None
+        assert found.first[1] == origin
 
 
 def test_a_record_of_other_vectors_or_a_far_tile_promises_nothing(
     target: Target, seed: int
 ) -> None:
     new, other = task(target, 3), task(target, 4)
-    workload = describe_work(other.kernel.stages[0].work)
     tiles = space(new, target).tiles
     tile: dict[str, Any] = next(one for one in tiles if one["vectors"] == 1)
     columns = 4 * max(one["columns"] for one in tiles)
-    near = Record("f", workload, tile, 1e-5, 2e-5, 9, 0, "1", "c")
+    near = recorded(other, tile, 2.0)
     far = replace(near, tile={**tile, "columns": columns})
-    narrow = replace(near, workload={**workload, "lanes": workload["lanes"] // 2})
+    narrow = replace(near, workload={**near.workload, "lanes": near.workload["lanes"] // 2})
     assert outlook(new, space(new, target), [], [near], seed).first is not None
     for record in (far, narrow):
         assert outlook(new, space(new, target), [], [record], seed) == Outlook()
@@ -111,12 +130,25 @@ def test_what_others_taught_is_tried_before_all_hand_tiles(target: Target, tmp_p
     tune([network], target, tmp_path, options(2))
     new = [one.candidate for one in history(tmp_path, target).trials]
     stages = [one for one in new if one.number >= before and "columns" in one.tile]
-    origins = [one.origin for one in sorted(stages, key=lambda one: one.number)]
-    promised = origins.index("hand")
-    assert promised > 0
-    assert set(origins[:promised]) <= {"similar", "model"}
-    assert origins[promised : promised + 3] == ["hand"] * 3
-    assert len({one.task for one in stages}) == 3
+    stages.sort(key=lambda one: one.number)
+    taught, later = stages[:3], stages[3:]
+    assert {one.origin for one in taught} <= {"similar", "model"}
+    assert len({one.task for one in taught}) == 3
+    # The hand tile of each is left for its own round.
+    assert [one.origin for one in later].count("hand") == 3
+    assert all(one.round > taught[-1].round for one in later)
+
+
+def trial(seconds: float | None) -> Trial:
+    """A candidate with its time, none if it failed."""
+    return Trial(Candidate(0, 0, "t", {}, "random"), Outcome(seconds))
+
+
+def test_a_round_goes_where_a_network_has_its_time_and_something_is_known() -> None:
+    known = [trial(2e-6), trial(3e-6), trial(None)]
+    assert urgency(5, known, 4) == pytest.approx(5 * 2e-6 / 4)
+    assert urgency(5, [], 4) == 0
+    assert urgency(1, [trial(None)], 1) > urgency(1000, known, 1)
 
 
 def test_every_task_gets_its_hand_tile_however_few_candidates_there_are(
