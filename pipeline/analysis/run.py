@@ -43,7 +43,7 @@ def analyze_on_cpu(
     if is_bundle(recipe):
         tiled = _of_bundle(read_bundle(Path(recipe.model)), recipe)
     else:
-        target = target_named(recipe.target)
+        target = target_named(recipe.target, dtype=recipe.dtype)
         model = load(recipe.model, recipe.spec, recipe.weights, recipe.seed)
         lowered, records = lower(model, target), read_records(recipe.logs, target.family)
         served = {kernel: serve(kernel, target, records) for kernel in lowered.kernels}

@@ -36,6 +36,7 @@ def analyze(
     logs: a.Logs = None,
     cuda_compiler: a.CudaCompiler = "auto",
     ghz: Clock = None,
+    dtype: a.Dtype = "float32",
 ) -> None:
     """Show what the compiler made of a model, for a device that need not be there.
 
@@ -45,7 +46,7 @@ def analyze(
     bound of the time.
 
     \b
-    shufflenet-tvm analyze shufflenet-1.0x-g3 --target cortex-a76
+    shufflenet-tvm analyze shufflenet-1.0x-g3 --target cortex-a76 --dtype float16
     shufflenet-tvm analyze bundle --ghz 2.84 --json a.json
     shufflenet-tvm analyze shufflenet-1.0x-g3 --target h100
     shufflenet-tvm analyze mobilenet-1.0 --target jetson-orin --batch 1 --json a.json
@@ -53,7 +54,7 @@ def analyze(
     path, clock = options.result_file(json_file), options.clock(ghz)
 
     def recipe(first: int) -> "Recipe":
-        return recipe_of(model, target, logs, (input_size, first, classes), None, seed)
+        return recipe_of(model, target, logs, (input_size, first, classes), None, seed, dtype=dtype)
 
     from pipeline.targets import is_gpu
 

@@ -43,6 +43,8 @@ NESTS = 2
 
 # Bytes that one way of a first-level cache holds.
 PAGE = 4096
+# Vectors of data that the compiler loads ahead of their multiply-adds, times the stride.
+AHEAD = 8
 # The share of what could hide behind multiply-adds that does not.
 EXPOSED = 1 / 6
 
@@ -127,9 +129,8 @@ def tiles_that_fit(work: Depthwise, machine: Machine) -> list[tuple[int, int]]:
 def _fits(work: Depthwise, machine: Machine, columns: int, vectors: int) -> bool:
     weights, room = KERNEL, 1
     if not machine.memory_operands and machine.registers > 2 * KERNEL * KERNEL:
-        # The compiler loads early: some columns ahead, and of a next tile where there is one.
-        ahead = 1 if columns == work.target.width else work.stride
-        weights, room = KERNEL * KERNEL, 8 * ahead
+        # The compiler loads early, and more so the more columns there are.
+        weights, room = KERNEL * KERNEL, AHEAD * work.stride + columns // AHEAD
     return vectors * (columns + weights) + room <= machine.registers
 
 

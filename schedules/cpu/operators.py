@@ -48,6 +48,7 @@ MODULES: dict[type, ModuleType] = {
     normalisation.Normalisation: normalisation,
     pointwise.Pointwise: pointwise,
     pointwise_deep.PointwiseDeep: pointwise_deep,
+    pointwise_deep.SpreadPointwiseDeep: pointwise_deep,
     pointwise_lanes.PointwiseLanes: pointwise_lanes,
     pool.Pool: pool,
     pool.SizedPool: pool,

@@ -73,6 +73,23 @@ class PointwiseDeep:
         """Multiply-adds."""
         return self.source.pixels * self.groups * self.inputs * self.count
 
+    def places(self, group: Any, channel: int, count: int) -> Any:
+        """Where `count` channels of a group, from that one of this stage on, lie in `target`."""
+        at = self.offset + group * self.outputs + self.first + channel
+        return at if count == 1 else T.ramp(at, 1, count)
+
+
+@dataclass(frozen=True)
+class SpreadPointwiseDeep(PointwiseDeep):
+    """The same with a channel shuffle of `spread` groups, its own, made where it writes."""
+
+    spread: int = 1
+
+    def places(self, group: Any, channel: int, count: int) -> Any:
+        """Where channels of a group lie: as many apart as there are groups."""
+        at = self.offset + (self.first + channel) * self.spread + group
+        return at if count == 1 else T.ramp(at, self.spread, count)
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -98,13 +115,11 @@ def emit(name: str, work: PointwiseDeep, tensors: Tensors) -> None:
             T.buffer_store(sums, bias[g, v, every], [r, x, g, v])
         T.buffer_store(sums, sums[r, x, g, v] + repeated * weight[g, v, k, every], [r, x, g, v])
     with block(name, axes) as (r, x, g):
-        made = g * work.outputs + work.first
-        partial = [sums[r, x, g, v] for v in range(work.vectors)]
+        partial, made = [sums[r, x, g, v] for v in range(work.vectors)], 0
         for value, channels in _added(partial, lanes, depth):
-            at = made if channels == 1 else T.ramp(made, 1, channels)
             done = activate(value, work.activation, work.dtype, channels)
-            store(out, done, work.target.at(r, x, work.offset + at), channels)
-            made = made + channels
+            store(out, done, work.target.at(r, x, work.places(g, made, channels)), channels)
+            made += channels
 
 
 def _added(vectors: Sequence[Any], lanes: int, depth: int) -> list[tuple[Any, int]]:
@@ -176,7 +191,9 @@ def tiles_that_fit(work: PointwiseDeep, machine: Machine) -> list[tuple[int]]:
 def hand_tile(work: PointwiseDeep, machine: Machine, strip_rows: int) -> Tile:
     """The tile that a count of cycles finds fastest, of those that leave room to add up lanes."""
     fitting = tiles_that_fit(work, machine)
-    roomy = [tile for tile in fitting if tile[0] <= machine.registers // 2]
+    # Where multiply-adds take nothing from memory, the data has registers too.
+    most = machine.registers // 2 if machine.memory_operands else 3 * machine.registers // 8
+    roomy = [tile for tile in fitting if tile[0] <= most]
     return Tile(strip_rows, *min(roomy, key=lambda tile: cycles(work, machine, *tile)))
 
 

@@ -52,10 +52,15 @@ DATA = -2
 STREAMS = 10
 # The share of the registers that sums may take.
 SUMS = 2 / 3
-# Registers for weights. With fewer the compiler, which loads early, keeps sums in memory. So it
-# does in a loop that it unrolls wholly, which is one of few multiply-adds, and then needs more.
-WEIGHT_REGISTERS = 4
-UNROLLED, UNROLLED_REGISTERS = 256, 12
+# Registers for weights. With fewer the compiler, which loads early, keeps sums in memory. It loads
+# earlier where a load takes two cycles, or serves eight multiply-adds; and in a loop that it
+# unrolls, which is one of few multiply-adds, or of few turns on a core that does nothing out of
+# order, or that converts what it loads.
+WEIGHT_REGISTERS, EARLY_REGISTERS = 4, 8
+UNROLLED, UNROLLED_TURNS, UNROLLED_REGISTERS = 256, 9, 12
+# Multiply-adds of float16 take their lane from one of the first half of the registers only, where
+# the data of this turn and the next must fit.
+HALF_COLUMNS = 7
 
 
 @dataclass(frozen=True)
@@ -119,15 +124,26 @@ def tiles_that_fit(work: PointwiseLanes, machine: Machine) -> list[tuple[int, in
     return [
         (columns, vectors)
         for vectors in range(1, min(work.vectors.count, STREAMS) + 1)
-        for columns in range(1, work.source.width + 1)
+        for columns in range(1, _most_columns(work) + 1)
         if work.vectors.count % vectors == 0
         and columns * vectors <= SUMS * machine.registers
-        and columns * vectors + columns + _room(work, columns * vectors) <= machine.registers
+        and columns * vectors + columns + _room(work, machine, columns * vectors)
+        <= machine.registers
     ]
 
 
-def _room(work: PointwiseLanes, sums: int) -> int:
-    return UNROLLED_REGISTERS if sums * work.inputs <= UNROLLED else WEIGHT_REGISTERS
+def _most_columns(work: PointwiseLanes) -> int:
+    return min(work.source.width, HALF_COLUMNS) if work.dtype == "float16" else work.source.width
+
+
+def _room(work: PointwiseLanes, machine: Machine, sums: int) -> int:
+    slow = machine.load_cycles(machine.lanes) > 1
+    unrolled = sums * work.inputs <= UNROLLED or (
+        slow and work.inputs <= UNROLLED_TURNS * work.depth
+    )
+    if unrolled or work.source.dtype != work.dtype:
+        return UNROLLED_REGISTERS
+    return EARLY_REGISTERS if slow or work.depth > WEIGHT_REGISTERS else WEIGHT_REGISTERS
 
 
 def hand_tile(work: PointwiseLanes, machine: Machine, strip_rows: int) -> Tile:

@@ -15,8 +15,9 @@ from dataclasses import replace
 
 from schedules.cpu import pointwise, pointwise_deep, pointwise_lanes
 from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pointwise_deep import PointwiseDeep
+from schedules.cpu.pointwise_deep import PointwiseDeep, SpreadPointwiseDeep
 from schedules.cpu.pointwise_lanes import PointwiseLanes
+from schedules.cpu.products import PIXEL_END, VECTOR_END
 from schedules.machine import Machine
 
 Part = Pointwise | PointwiseDeep
@@ -72,18 +73,20 @@ def _apart(work: Pointwise, width: int, machine: Machine) -> Iterator[tuple[Part
 
 def _deep(work: Pointwise, machine: Machine) -> Iterator[PointwiseDeep]:
     """Stages of as many channels from `first` on as fill vectors of several input channels."""
-    if work.shuffle > 1 or work.residual is not None or isinstance(work, PointwiseLanes):
+    if work.shuffle > 1 or work.residual is not None:
         return
+    spread = work.spread if isinstance(work, PointwiseLanes) else 1
     rest = work.outputs - work.first
     for lanes in machine.vector_widths:
         for depth in (2, 4, 8, 16):
             each = lanes // depth
             if each == 0 or work.inputs % depth or rest < each:
                 continue
-            deep = PointwiseDeep(
+            fields = (
                 work.source, work.target, work.groups, work.inputs, work.outputs, work.first,
                 rest // each * each, depth, lanes, work.offset, work.activation,
             )  # fmt: skip
+            deep = SpreadPointwiseDeep(*fields, spread) if spread > 1 else PointwiseDeep(*fields)
             if len(pointwise_deep.tiles_that_fit(deep, machine)) >= min(
                 FEWEST_COLUMNS, work.source.width
             ):
@@ -94,7 +97,8 @@ def _cycles(part: Part, machine: Machine) -> float:
     """Cycles of one pixel of one group, with the tile that is chosen by hand."""
     if isinstance(part, PointwiseLanes):
         tile = pointwise_lanes.hand_tile(part, machine, 1)
-        return pointwise_lanes.cycles(part, machine, tile.columns, tile.vectors)
+        ends = PIXEL_END + VECTOR_END * part.vectors.count
+        return pointwise_lanes.cycles(part, machine, tile.columns, tile.vectors) + ends
     if isinstance(part, Pointwise):
         tile = pointwise.hand_tile(part, machine, part.source.rows)
         return pointwise.cycles(part, machine, tile)

@@ -8,11 +8,12 @@ from torch.nn import functional
 from schedules.cpu.kernel import Kernel, Stage, scheduled
 from schedules.cpu.operators import operator
 from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pointwise_deep import PointwiseDeep
+from schedules.cpu.pointwise_deep import PointwiseDeep, SpreadPointwiseDeep
+from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.pointwise_parts import Part, parts
 from schedules.frame import Frame
 from schedules.machine import Machine
-from tests.schedules.running import AVX512, MACHINES, SEED, TOLERANCE, pixels, run
+from tests.schedules.running import AVX512, MACHINES, NEON, SEED, TOLERANCE, pixels, run
 
 # Groups, inputs and outputs of a group: those of ShuffleNets, primes, sizes around a vector.
 LAYERS = [
@@ -75,6 +76,23 @@ def data(whole: Pointwise, cut: tuple[Part, ...]) -> tuple[dict[str, np.ndarray]
         packed = operator(part).pack(part, weight, bias)
         arguments |= {f"s{number}_{role}": array for role, array in packed.items()}
     return arguments, np.maximum(expected, 0)
+
+
+@pytest.mark.parametrize("layer", [layer for layer in LAYERS if layer[0] > 1], ids=str)
+def test_parts_leave_their_channels_shuffled(layer: tuple[int, int, int]) -> None:
+    groups, inputs, outputs = layer
+    source, target = Frame(1, 3, 11, groups * inputs), Frame(1, 3, 11, groups * outputs, 1)
+    lanes = NEON.lanes_for(outputs)
+    whole = PointwiseLanes(source, target, groups, inputs, outputs, lanes, spread=groups)
+    cut = parts(whole, NEON)
+    if outputs in (17, 25, 50):
+        assert isinstance(cut[-1], SpreadPointwiseDeep)
+    kernel = Kernel(tuple(Stage(f"s{n}", p, (("data", "data"),), "out") for n, p in enumerate(cut)))
+    arguments, expected = data(whole, cut)
+    tiles = [operator(part).hand_tile(part, NEON, 2) for part in cut]
+    got = pixels(target, run(scheduled(kernel, tiles, merged=True), kernel, arguments)["out"])
+    unshuffled = got.reshape(*got.shape[:-1], outputs, groups).swapaxes(-1, -2)
+    assert np.abs(unshuffled.reshape(got.shape) - expected).max() <= TOLERANCE * expected.max()
 
 
 def test_channels_that_fill_no_vector_take_several_inputs_at_once() -> None:
