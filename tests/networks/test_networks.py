@@ -49,11 +49,17 @@ COMPILED_LONG = [
 ]
 # Half a gigabyte of weights.
 HEAVY = "vgg-16"
+WIDTHS_OF_VARIANTS = ("shufflenet-0.5x", "shufflenet-1.0x")
 
 
 def networks() -> list[Any]:
-    """Every model by name, the largest for long runs."""
-    return [pytest.param(n, marks=pytest.mark.long) if n == HEAVY else n for n in names()]
+    """Every model by name; for long runs the largest, and variants in further widths."""
+    return [pytest.param(n, marks=pytest.mark.long) if _is_long(n) else n for n in names()]
+
+
+def _is_long(name: str) -> bool:
+    variant = "-se" in name or "-shallow" in name
+    return name == HEAVY or (variant and not name.startswith(WIDTHS_OF_VARIANTS))
 
 
 # With group counts whose channels a vector does and does not divide, gates, and no groups.
