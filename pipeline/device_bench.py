@@ -85,7 +85,8 @@ def bench_device(
             here = dataclasses.replace(conditions, threads=count, progress=observer.step)
             if number and place.cool_down:
                 observer.step(f"cooling down for {place.cool_down:.0f} s")
-                # A phone that was just measured is slower than one that rested.
+                # Asked for with --cool-down: a phone that was just measured is slower than one that
+                # rested, and most tell no temperature to wait for.
                 time.sleep(place.cool_down)
             found = _measured(subject, target, place, here)
             if isinstance(found, Result):

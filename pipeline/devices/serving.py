@@ -21,7 +21,6 @@ from pipeline.errors import RequestError
 Say = Callable[[str], None]
 LOCALHOST = "127.0.0.1"
 CRASHED = 70  # of <sysexits.h>: an internal error
-CHECK_SECONDS = 0.5
 # Longer than a port needs to be free again.
 RESTART_SECONDS = 2.0
 
@@ -43,9 +42,7 @@ def run_tracker(host: str, port: int, say: Say) -> None:
     tracker = TvmTracker(host, port, port + 1, silent=True)
     say(f"tracker at {host}:{port}; it ends with Ctrl-C")
     try:
-        while tracker.proc.is_alive():
-            # TVM keeps the tracker in a process that only it may wait for.
-            time.sleep(CHECK_SECONDS)
+        tracker.proc.join()
     finally:
         tracker.proc.kill()
 
@@ -60,14 +57,12 @@ def run_server(place: Place, say: Say) -> None:
     say(f"server {place.key} at {place.host}:{place.port}, registered at {place.tracker}")
     try:
         while True:
-            # A server tells nobody that it crashed; somebody has to look.
-            time.sleep(CHECK_SECONDS)
-            if not server.proc.is_alive():
-                say("a session crashed; starting again")
-                server.proc.kill()
-                # The system frees the port a moment after the process is gone.
-                time.sleep(RESTART_SECONDS)
-                server = _started(place)
+            server.proc.join()
+            say("a session crashed; starting again")
+            server.proc.kill()
+            # The system frees the port a moment after the process is gone, and tells nobody.
+            time.sleep(RESTART_SECONDS)
+            server = _started(place)
     finally:
         server.proc.kill()
 

@@ -97,6 +97,7 @@ def _cycles(part: Part, machine: Machine) -> float:
     """Cycles of one pixel of one group, with the tile that is chosen by hand."""
     if isinstance(part, PointwiseLanes):
         tile = pointwise_lanes.hand_tile(part, machine, 1)
+        # It leaves out what ends a pixel, the same for all its tiles; those of others count it.
         ends = PIXEL_END + VECTOR_END * part.vectors.count
         return pointwise_lanes.cycles(part, machine, tile.columns, tile.vectors) + ends
     if isinstance(part, Pointwise):

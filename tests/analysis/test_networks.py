@@ -4,20 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.analysis.code import code_of
 from pipeline.analysis.mca import find_mca
 from pipeline.analysis.records import Analysis
 from pipeline.analysis.run import Tiled, analysis_of
 from pipeline.build import lower, serve
 from pipeline.models import InputSpec, load
 from pipeline.records import Records
-from pipeline.targets import Target, target_named
-from schedules.cpu.depthwise import Depthwise
-from schedules.cpu.kernel import scheduled
-from schedules.cpu.operators import operator
-from schedules.cpu.pointwise_lanes import PointwiseLanes
-from schedules.frame import Frame
-from tests.schedules.layers import alone
+from pipeline.targets import target_named
 
 SMALL = InputSpec(64, 64)
 # Published times of MobileNet 1.0 at one thread, float32, in ms: Paddle-Lite on the A72 of an
@@ -56,38 +49,6 @@ def test_the_multiply_adds_are_found(
     assert found.vector_share > 0.95
     assert found.bound_ms >= least * found.peak_ms
     assert found.model_of_core is None
-
-
-CORES = [
-    ("cortex-a53", "float32"), ("cortex-a72", "float32"), ("cortex-a76", "float32"),
-    ("cortex-a76", "float16"), ("neoverse-n1", "float32"), ("apple-m1", "float16"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("core", "dtype"), CORES)
-def test_tiles_by_hand_keep_their_sums_in_registers(core: str, dtype: str) -> None:
-    """The layers of ShuffleNet 1.0x with 3 groups, each alone."""
-    target = target_named(core, dtype=dtype)
-    lanes = target.machine.lanes
-    for size, inputs, outputs in [(28, 80, 20), (14, 40, 160), (14, 160, 40), (7, 320, 80)]:
-        source = Frame(1, size, size, 3 * inputs, dtype=dtype)
-        width = target.machine.lanes_for(outputs)
-        wide = Frame(1, size, size, 3 * outputs // width * width, dtype=dtype)
-        work = PointwiseLanes(source, wide, 3, inputs, outputs // width * width, width, spread=3)
-        _assert_no_spills(work, target)
-    for size, stride in [(28, 1), (28, 2), (14, 1), (14, 2), (7, 1)]:
-        source = Frame(1, size * stride, size * stride, 6 * lanes, 1, dtype=dtype)
-        target_frame = Frame(1, size, size, 6 * lanes, dtype=dtype)
-        _assert_no_spills(Depthwise(source, target_frame, stride, lanes), target)
-
-
-def _assert_no_spills(work: Depthwise | PointwiseLanes, target: Target) -> None:
-    tile = operator(work).hand_tile(work, target.machine, 2)
-    code = code_of(scheduled(alone(work), [tile], merged=True), target)
-    loops = [c for loop, c in zip(code.loops, code.counts, strict=True) if loop.innermost]
-    made = [count for count in loops if count.multiplies]
-    assert made, work
-    assert all(count.spills == 0 for count in made), (work, tile)
 
 
 @pytest.mark.long

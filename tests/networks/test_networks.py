@@ -49,6 +49,7 @@ COMPILED_LONG = [
 ]
 # Half a gigabyte of weights.
 HEAVY = "vgg-16"
+# Variants have operators of their own in any width; two widths are enough to see them served.
 WIDTHS_OF_VARIANTS = ("shufflenet-0.5x", "shufflenet-1.0x")
 
 

@@ -5,18 +5,28 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipeline.analysis.code import code_of
 from pipeline.compiling import compile_function
-from pipeline.targets import Target, host
+from pipeline.targets import Target, host, target_named
+from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.kernel import scheduled
+from schedules.cpu.operators import operator
 from schedules.cpu.pointwise import Pointwise, Tile, tiles_that_fit
+from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.prefetch import without_fetches
 from schedules.frame import Frame
+from schedules.machine import Machine
 from tests.schedules.layers import alone
 from tests.schedules.running import AVX2
 
 HASWELL = Target("host", "x86_64-linux-gnu", "haswell", ("avx2", "fma"), AVX2)
 # Counting, comparing and branching; an address or two where there are many streams of weights.
 LOOP_CONTROL = 8
+# In order and out of order, one multiply-add a cycle and more, and float16 where there is that.
+ARM_CORES = [
+    ("cortex-a53", "float32"), ("cortex-a72", "float32"), ("cortex-a76", "float32"),
+    ("cortex-a76", "float16"), ("neoverse-n1", "float32"), ("apple-m1", "float16"),
+]  # fmt: skip
 
 
 def test_sums_are_not_kept_in_memory_of_the_runtime() -> None:
@@ -50,6 +60,32 @@ def test_no_tile_that_fits_spills(shuffle: int) -> None:
         assert loops
         for loop in loops:
             assert not any("(%rsp)" in one and "ymm" in one for one in loop), (columns, vectors)
+
+
+@pytest.mark.parametrize(("core", "dtype"), ARM_CORES)
+def test_tiles_by_hand_for_arm_do_not_spill(core: str, dtype: str) -> None:
+    target = target_named(core, dtype=dtype)
+    for work in _layers_on_arm(target.machine, dtype):
+        tile = operator(work).hand_tile(work, target.machine, 2)
+        code = code_of(scheduled(alone(work), [tile], merged=True), target)
+        innermost = [n for n, loop in enumerate(code.loops) if loop.innermost]
+        counts = [code.counts[n] for n in innermost if code.counts[n].multiplies]
+        assert counts, work
+        assert all(count.spills == 0 for count in counts), (work, tile)
+
+
+def _layers_on_arm(machine: Machine, dtype: str) -> Iterator[PointwiseLanes | Depthwise]:
+    """Layers like those of ShuffleNet 1.0x with 3 groups, in whole vectors."""
+    for side, inputs, outputs in [(28, 80, 20), (14, 40, 160), (14, 160, 40), (7, 320, 80)]:
+        lanes = machine.lanes_for(outputs)
+        made = outputs // lanes * lanes
+        source = Frame(1, side, side, 3 * inputs, dtype=dtype)
+        target = Frame(1, side, side, 3 * made, dtype=dtype)
+        yield PointwiseLanes(source, target, 3, inputs, made, lanes, spread=3)
+    for side, stride in [(28, 1), (28, 2), (14, 1), (14, 2), (7, 1)]:
+        source = Frame(1, side * stride, side * stride, 6 * machine.lanes, 1, dtype=dtype)
+        target = Frame(1, side, side, 6 * machine.lanes, dtype=dtype)
+        yield Depthwise(source, target, stride, machine.lanes)
 
 
 def _loops_of_multiply_adds(work: Pointwise, tile: Tile) -> Iterator[list[str]]:

@@ -1,13 +1,14 @@
 """What other workloads teach of a new one, and that it is measured before the hand tiles."""
 
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.build import Lowered
-from pipeline.records import Record, describe_work, read_records
+from pipeline.records import Record, Records, describe_work, read_records, write_records
 from pipeline.targets import Target
 from pipeline.tasks import Task, tasks_of
 from pipeline.tune.entries import Candidate, Outcome, Trial
@@ -134,9 +135,41 @@ def test_what_others_taught_is_tried_before_all_hand_tiles(target: Target, tmp_p
     taught, later = stages[:3], stages[3:]
     assert {one.origin for one in taught} <= {"similar", "model"}
     assert len({one.task for one in taught}) == 3
-    # The hand tile of each is left for its own round.
     assert [one.origin for one in later].count("hand") == 3
-    assert all(one.round > taught[-1].round for one in later)
+
+
+def test_a_hand_tile_waits_for_the_round_of_its_task_if_others_taught_of_it(
+    target: Target, tmp_path: Path
+) -> None:
+    teacher, network = networks(target)
+    tune([teacher], target, tmp_path, options(24))
+    before = history(tmp_path, target).next_number
+    tune([network], target, tmp_path, options(12))
+    new = [one.candidate for one in history(tmp_path, target).trials]
+    rounds = {one.round for one in new if one.number >= before}
+    first, second, *_ = sorted(rounds)
+    promised = [one for one in new if one.round == first]
+    following = [one for one in new if one.round == second]
+    assert len({one.task for one in promised}) == 3
+    assert len({one.task for one in following}) == 1
+    assert [one.origin for one in following].count("hand") == 1 < len(following)
+
+
+def test_a_record_is_tried_before_the_hand_tile_of_its_operator(
+    target: Target, tmp_path: Path
+) -> None:
+    network = lowered(pointwise(target, 3, (8, 80), (4, 20)))
+    (one,) = (task for task in tasks_of(network) if task.kind == "stage")
+    here = space(one, target)
+    tile = next(other for other in here.tiles if other != here.hand)
+    tvm = metadata.version("apache-tvm")
+    record = replace(recorded(one, tile, 2.0), family=target.family, tvm=tvm)
+    write_records(tmp_path, Records(target.family, {record.key: record}))
+    tune([network], target, tmp_path, options(2))
+    trials = [trial.candidate for trial in history(tmp_path, target).trials]
+    stages = [trial for trial in trials if "columns" in trial.tile]
+    first, second = sorted(stages, key=lambda trial: trial.number)[:2]
+    assert (first.tile, first.origin, second.origin) == (tile, "record", "hand")
 
 
 def trial(seconds: float | None) -> Trial:
