@@ -124,21 +124,7 @@ def networks(target: Target) -> tuple[Lowered, Lowered]:
     return teacher, lowered(*(pointwise(target, 3, (8, size), (4, 20)) for size in sizes))
 
 
-def test_what_others_taught_is_tried_before_all_hand_tiles(target: Target, tmp_path: Path) -> None:
-    teacher, network = networks(target)
-    tune([teacher], target, tmp_path, options(24))
-    before = history(tmp_path, target).next_number
-    tune([network], target, tmp_path, options(2))
-    new = [one.candidate for one in history(tmp_path, target).trials]
-    stages = [one for one in new if one.number >= before and "columns" in one.tile]
-    stages.sort(key=lambda one: one.number)
-    taught, later = stages[:3], stages[3:]
-    assert {one.origin for one in taught} <= {"similar", "model"}
-    assert len({one.task for one in taught}) == 3
-    assert [one.origin for one in later].count("hand") == 3
-
-
-def test_a_hand_tile_waits_for_the_round_of_its_task_if_others_taught_of_it(
+def test_what_others_taught_is_tried_first_and_hand_tiles_in_their_own_rounds(
     target: Target, tmp_path: Path
 ) -> None:
     teacher, network = networks(target)
@@ -146,13 +132,16 @@ def test_a_hand_tile_waits_for_the_round_of_its_task_if_others_taught_of_it(
     before = history(tmp_path, target).next_number
     tune([network], target, tmp_path, options(12))
     new = [one.candidate for one in history(tmp_path, target).trials]
-    rounds = {one.round for one in new if one.number >= before}
-    first, second, *_ = sorted(rounds)
-    promised = [one for one in new if one.round == first]
-    following = [one for one in new if one.round == second]
-    assert len({one.task for one in promised}) == 3
+    stages = [one for one in new if one.number >= before and "columns" in one.tile]
+    assert len({one.task for one in stages}) == 3
+    first, second, *_ = sorted({one.round for one in stages})
+    taught = [one for one in stages if one.round == first]
+    assert {one.origin for one in taught} <= {"similar", "model"}
+    assert len({one.task for one in taught}) == len(taught) == 3
+    following = [one for one in stages if one.round == second]
     assert len({one.task for one in following}) == 1
     assert [one.origin for one in following].count("hand") == 1 < len(following)
+    assert [one.origin for one in stages].count("hand") == 3
 
 
 def test_a_record_is_tried_before_the_hand_tile_of_its_operator(
