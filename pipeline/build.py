@@ -26,6 +26,7 @@ from pipeline.passes.shuffle_where_written import shuffle_where_written
 from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
 from pipeline.passes.update_in_place import update_in_place
 from pipeline.records import Records
+from pipeline.spills import without_spills
 from pipeline.targets import Target
 from pipeline.tile_fields import fits_kernel, fits_stage, kernel_fields, kernel_tile
 from schedules.cpu.border import Border
@@ -131,13 +132,19 @@ def serve(kernel: Kernel, target: Target, records: Records) -> Served:
     A record that does not fit the schedules or the machine is refused. Without one of the kernel
     its stages take their own, in strips by hand, which counts as made by hand.
     """
-    hand, machine = hand_tile(kernel, target.machine), target.machine
     fields = records.kernel(kernel)
     if fields is None:
-        return Served(_of_stages(kernel, hand, machine, records), "hand")
-    if not fits_kernel(kernel, fields, machine):
-        return Served(hand, "hand", f"tile {fields} does not fit")
+        hand = by_hand(kernel, target)
+        return Served(_of_stages(kernel, hand, target.machine, records), "hand")
+    if not fits_kernel(kernel, fields, target.machine):
+        return Served(by_hand(kernel, target), "hand", f"tile {fields} does not fit")
     return Served(kernel_tile(kernel, fields), "tuned", seconds=records.seconds(kernel))
+
+
+def by_hand(kernel: Kernel, target: Target) -> KernelTile:
+    """The tile of a kernel without records."""
+    tile = hand_tile(kernel, target.machine)
+    return tile if target.machine.memory_operands else without_spills(kernel, tile, target)
 
 
 def _of_stages(kernel: Kernel, hand: KernelTile, machine: Machine, records: Records) -> KernelTile:

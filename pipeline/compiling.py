@@ -33,6 +33,12 @@ def compile_function(function: PrimFunc, target: Target) -> Any:
         return _compiled(function, target)
 
 
+def compile_unchecked(function: PrimFunc, target: Target) -> Any:
+    """The same without the checks of its arguments, which are half of what there is to compile."""
+    with _options(OPTIONS | UNCHECKED):
+        return _compiled(function, target)
+
+
 def compile_network(module: IRModule, target: Target) -> Any:
     """A Relax module of scheduled functions as an executable."""
     held = {
@@ -45,13 +51,8 @@ def compile_network(module: IRModule, target: Target) -> Any:
 
 
 def export_function(function: PrimFunc, target: Target, path: Path) -> None:
-    """Compile a function into a library; RequestError if nothing links for the target.
-
-    It does not check its arguments, as that is half of what there is to compile; the kernel is the
-    same.
-    """
-    with _options(OPTIONS | UNCHECKED):
-        _export(_compiled(function, target), target, path)
+    """Compile a function without checks into a library; RequestError if nothing links it."""
+    _export(compile_unchecked(function, target), target, path)
 
 
 def export_unscheduled(function: PrimFunc, target: Target, path: Path) -> None:

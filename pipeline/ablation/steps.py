@@ -9,14 +9,13 @@ from tvm import relax
 from pipeline.ablation.emission import packing_anew, planes_between
 from pipeline.ablation.networks import epilogue_apart, normalisation_apart, shuffle_apart
 from pipeline.ablation.tiles import KnownTiles
-from pipeline.build import Built, Lowered, Served, apply, emitted, laid_out, serve
+from pipeline.build import Built, Lowered, Served, apply, by_hand, emitted, laid_out, serve
 from pipeline.compiling import UNSCHEDULED, compiling
 from pipeline.operators import Network
 from pipeline.passes.emit_calls import PLAIN, Hooks
 from pipeline.records import Records
 from pipeline.targets import Target
 from schedules.cpu.kernel import Kernel, program
-from schedules.cpu.tiles import hand_tile
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ def _apart(whole: Whole) -> Built:
 
 
 def _by_hand(whole: Whole) -> Built:
-    machine = whole.target.machine
-    served = {k: Served(hand_tile(k, machine), "hand") for k in whole.lowered.kernels}
+    served = {k: Served(by_hand(k, whole.target), "hand") for k in whole.lowered.kernels}
     return _compiled(whole, whole.lowered, served)
 
 

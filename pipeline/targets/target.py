@@ -55,4 +55,8 @@ class Target:
         }
         if self.attributes:
             options["mattr"] = list(self.attributes)
+        if self.triple.endswith("hf"):
+            # Functions of the C library take floats in registers for floats, and the compiler does
+            # not conclude that from the triple.
+            options["mfloat-abi"] = "hard"
         return TvmTarget(options)

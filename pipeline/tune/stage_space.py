@@ -38,7 +38,7 @@ class StageSpace:
     def hand(self) -> TileFields:
         """The tile by hand."""
         work = self.stage.work
-        tile = operator(work).hand_tile(work, self.machine, self.strip_rows)
+        tile = operator(work).hand_tiles(work, self.machine, self.strip_rows)[0]
         return stage_fields(self.stage, tile)
 
     @cached_property

@@ -43,4 +43,5 @@ def _close(run: TaskRun, records: Records) -> Tiles:
 def _tiles(stage: Stage, machine: Machine, best: Mapping[str, Tiles]) -> Tiles:
     found = best.get(canonical(describe_work(stage.work)))
     # A border has one tile and is no task.
-    return found or (stage_fields(stage, operator(stage.work).hand_tile(stage.work, machine, 1)),)
+    hand = operator(stage.work).hand_tiles(stage.work, machine, 1)[0]
+    return found or (stage_fields(stage, hand),)

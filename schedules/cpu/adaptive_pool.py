@@ -20,7 +20,7 @@ from tvm.script.ir_builder import tirx as T
 from schedules.cpu.channel_sums import (
     ChannelSums,
     Tile,
-    hand_tile,
+    hand_tiles,
     tiles_that_fit,
     weight_shapes,
 )
@@ -33,7 +33,7 @@ __all__ = [
     "AdaptivePool",
     "Tile",
     "emit",
-    "hand_tile",
+    "hand_tiles",
     "nest",
     "tiles_that_fit",
     "weight_shapes",

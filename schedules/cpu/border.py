@@ -69,6 +69,6 @@ def tiles_that_fit(work: Border, machine: Machine) -> list[tuple[()]]:
     return [()]
 
 
-def hand_tile(work: Border, machine: Machine, strip_rows: int) -> Tile:
+def hand_tiles(work: Border, machine: Machine, strip_rows: int) -> list[Tile]:
     """The only tile."""
-    return Tile(strip_rows)
+    return [Tile(strip_rows)]

@@ -51,8 +51,9 @@ def tiles_that_fit(work: ChannelSums, machine: Machine) -> list[tuple[int]]:
     ]
 
 
-def hand_tile(work: ChannelSums, machine: Machine, strip_rows: int) -> Tile:
+def hand_tiles(work: ChannelSums, machine: Machine, strip_rows: int) -> list[Tile]:
     """As many sums as it takes to hide the latency of an addition, and no more."""
     enough = 2 * machine.fma_latency
     fitting = [vectors for (vectors,) in tiles_that_fit(work, machine)]
-    return Tile(strip_rows, min(fitting, key=lambda vectors: (abs(vectors - enough), -vectors)))
+    fitting.sort(key=lambda vectors: (abs(vectors - enough), -vectors))
+    return [Tile(strip_rows, vectors) for vectors in fitting]

@@ -101,6 +101,6 @@ def tiles_that_fit(work: Channelwise, machine: Machine) -> list[tuple[()]]:
     return [()]
 
 
-def hand_tile(work: Channelwise, machine: Machine, strip_rows: int) -> Tile:
+def hand_tiles(work: Channelwise, machine: Machine, strip_rows: int) -> list[Tile]:
     """The only tile."""
-    return Tile(strip_rows)
+    return [Tile(strip_rows)]

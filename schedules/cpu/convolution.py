@@ -160,12 +160,10 @@ def tiles_that_fit(work: Convolution, machine: Machine) -> list[tuple[int, int]]
     return product_tiles(work.vectors.count, work.target.width, machine)
 
 
-def hand_tile(work: Convolution, machine: Machine, strip_rows: int) -> Tile:
-    """The tile that a count of cycles finds fastest."""
-    columns, vectors = min(
-        tiles_that_fit(work, machine), key=lambda tile: _cycles(work, machine, *tile)
-    )
-    return Tile(strip_rows, columns, vectors)
+def hand_tiles(work: Convolution, machine: Machine, strip_rows: int) -> list[Tile]:
+    """The tiles by what a count of cycles finds of them, the fastest first."""
+    tiles = sorted(tiles_that_fit(work, machine), key=lambda tile: _cycles(work, machine, *tile))
+    return [Tile(strip_rows, *tile) for tile in tiles]
 
 
 def _cycles(work: Convolution, machine: Machine, columns: int, vectors: int) -> float:

@@ -9,7 +9,7 @@ from math import ceil
 
 import numpy as np
 
-from schedules.cpu.convolution import Convolution, hand_tile
+from schedules.cpu.convolution import Convolution, hand_tiles
 from schedules.machine import Machine
 
 # What a core gets in a cycle from beyond its second-level cache.
@@ -28,7 +28,7 @@ def hand_strip_rows(work: Convolution, machine: Machine) -> int:
 def _cycles(work: Convolution, machine: Machine, height: int) -> float:
     """Cycles of all cores together, the idle ones of the last tasks included."""
     strips = ceil(work.target.rows / height)
-    blocks = work.vectors.count // hand_tile(work, machine, height).vectors
+    blocks = work.vectors.count // hand_tiles(work, machine, height)[0].vectors
     read = min(work.source.shape[0], (height - 1) * work.stride + work.kernel[0])
     strip_bytes = work.source.bytes / work.source.shape[0] * read
     outputs = work.groups * work.outputs

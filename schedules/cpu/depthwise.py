@@ -31,7 +31,7 @@ __all__ = [
     "NESTS",
     "Tile",
     "emit",
-    "hand_tile",
+    "hand_tiles",
     "nest",
     "pack",
     "tiles_that_fit",
@@ -134,15 +134,15 @@ def _fits(work: Depthwise, machine: Machine, columns: int, vectors: int) -> bool
     return vectors * (columns + weights) + room <= machine.registers
 
 
-def hand_tile(work: Depthwise, machine: Machine, strip_rows: int) -> Tile:
-    """The tile that a count of cycles finds fastest, of those whose sums take half the registers.
+def hand_tiles(work: Depthwise, machine: Machine, strip_rows: int) -> list[Tile]:
+    """Those whose sums take half the registers, the fastest first as a count of cycles finds.
 
     Nine taps of more sums than that, all unrolled, do not stay in registers.
     """
     fitting = tiles_that_fit(work, machine)
     roomy = [tile for tile in fitting if tile[0] * tile[1] <= machine.registers // 2]
-    best = min(roomy or fitting, key=lambda tile: _cycles(work, machine, *tile))
-    return Tile(strip_rows, *best)
+    ordered = sorted(roomy or fitting, key=lambda tile: _cycles(work, machine, *tile))
+    return [Tile(strip_rows, *tile) for tile in ordered]
 
 
 def _cycles(work: Depthwise, machine: Machine, columns: int, vectors: int) -> float:

@@ -12,12 +12,21 @@ from typing import Any
 from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cpu.border import Border, Tile, hand_tile, tiles_that_fit, weight_shapes
+from schedules.cpu.border import Border, Tile, hand_tiles, tiles_that_fit, weight_shapes
 from schedules.cpu.halo import Halo
 from schedules.cpu.moves import Nest
 from schedules.program import Tensors, block, zero
 
-__all__ = ["NESTS", "Edges", "Tile", "emit", "hand_tile", "nest", "tiles_that_fit", "weight_shapes"]
+__all__ = [
+    "NESTS",
+    "Edges",
+    "Tile",
+    "emit",
+    "hand_tiles",
+    "nest",
+    "tiles_that_fit",
+    "weight_shapes",
+]
 
 NESTS = 1
 

@@ -155,8 +155,8 @@ def tiles_that_fit(work: FirstConvolution, machine: Machine) -> list[tuple[int, 
     return product_tiles(work.vectors.count, work.target.width, machine)
 
 
-def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile:
-    """The tile with fewest loads of those whose sums fill at most half the registers.
+def hand_tiles(work: FirstConvolution, machine: Machine, strip_rows: int) -> list[Tile]:
+    """Those whose sums fill at most half the registers, the one with fewest loads first.
 
     The values of a row under the window stay in registers too, three for every other column. Where
     a multiply-add takes nothing from memory, weights count with the sums; else one more may be.
@@ -173,4 +173,4 @@ def hand_tile(work: FirstConvolution, machine: Machine, strip_rows: int) -> Tile
 
     fitting = tiles_that_fit(work, machine)
     roomy = [(x, v) for x, v in fitting if (x + held) * v <= most]
-    return Tile(strip_rows, *min(roomy or fitting, key=cost))
+    return [Tile(strip_rows, *tile) for tile in sorted(roomy or fitting, key=cost)]

@@ -27,7 +27,7 @@ __all__ = [
     "Mean",
     "Tile",
     "emit",
-    "hand_tile",
+    "hand_tiles",
     "nest",
     "tiles_that_fit",
     "weight_shapes",
@@ -83,6 +83,6 @@ def nest(sch: s_tir.Schedule, name: str, work: Mean, tile: Any) -> Nest:
     return Nest((strip, vector_block), sums, y)
 
 
-def hand_tile(work: Mean, machine: Machine, strip_rows: int) -> Tile:
+def hand_tiles(work: Mean, machine: Machine, strip_rows: int) -> list[Tile]:
     """The same for one image at a time."""
-    return channel_sums.hand_tile(work, machine, 1)
+    return channel_sums.hand_tiles(work, machine, 1)

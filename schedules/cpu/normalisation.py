@@ -32,7 +32,7 @@ __all__ = [
     "Normalisation",
     "Tile",
     "emit",
-    "hand_tile",
+    "hand_tiles",
     "nest",
     "tiles_that_fit",
     "weight_shapes",
@@ -97,7 +97,7 @@ def tiles_that_fit(work: Normalisation, machine: Machine) -> list[tuple[int]]:
     ]
 
 
-def hand_tile(work: Normalisation, machine: Machine, strip_rows: int) -> Tile:
+def hand_tiles(work: Normalisation, machine: Machine, strip_rows: int) -> list[Tile]:
     """As many vectors at once as the registers allow, to spare the loop."""
-    (vectors,) = max(tiles_that_fit(work, machine))
-    return Tile(strip_rows, vectors)
+    fitting = sorted(tiles_that_fit(work, machine), reverse=True)
+    return [Tile(strip_rows, vectors) for (vectors,) in fitting]

@@ -57,6 +57,6 @@ MODULES: dict[type, ModuleType] = {
 
 
 def operator(work: Work) -> ModuleType:
-    """The module with `emit`, `nest`, `weight_shapes`, `tiles_that_fit`, `hand_tile`, `NESTS`, and
+    """The module with `emit`, `nest`, `weight_shapes`, `tiles_that_fit`, `hand_tiles`, `NESTS`, and
     `weight_dtype` if there are weights."""
     return MODULES[type(work)]

@@ -179,10 +179,10 @@ def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
     return Nest(outer, sums, steps[0], panel=panel)
 
 
-def hand_tile(work: Pointwise, machine: Machine, strip_rows: int) -> Tile:
-    """The tile that a count of cycles finds fastest."""
+def hand_tiles(work: Pointwise, machine: Machine, strip_rows: int) -> list[Tile]:
+    """The tiles by what a count of cycles finds of them, the fastest first."""
     tiles = [Tile(strip_rows, *tile) for tile in tiles_that_fit(work, machine)]
-    return min(tiles, key=lambda tile: cycles(work, machine, tile))
+    return sorted(tiles, key=lambda tile: cycles(work, machine, tile))
 
 
 def tiles_that_fit(work: Pointwise, machine: Machine) -> list[tuple[int, int]]:

@@ -188,13 +188,14 @@ def tiles_that_fit(work: PointwiseDeep, machine: Machine) -> list[tuple[int]]:
     return [(columns,) for columns in range(1, most + 1)]
 
 
-def hand_tile(work: PointwiseDeep, machine: Machine, strip_rows: int) -> Tile:
-    """The tile that a count of cycles finds fastest, of those that leave room to add up lanes."""
+def hand_tiles(work: PointwiseDeep, machine: Machine, strip_rows: int) -> list[Tile]:
+    """Those that leave room to add up lanes, the fastest first as a count of cycles finds."""
     fitting = tiles_that_fit(work, machine)
     # Where multiply-adds take nothing from memory, the data has registers too.
     most = machine.registers // 2 if machine.memory_operands else 3 * machine.registers // 8
     roomy = [tile for tile in fitting if tile[0] <= most]
-    return Tile(strip_rows, *min(roomy, key=lambda tile: cycles(work, machine, *tile)))
+    roomy.sort(key=lambda tile: cycles(work, machine, *tile))
+    return [Tile(strip_rows, *tile) for tile in roomy]
 
 
 def cycles(work: PointwiseDeep, machine: Machine, columns: int) -> float:

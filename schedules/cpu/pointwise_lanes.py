@@ -37,7 +37,7 @@ __all__ = [
     "NESTS",
     "Tile",
     "emit",
-    "hand_tile",
+    "hand_tiles",
     "nest",
     "pack",
     "tiles_that_fit",
@@ -146,12 +146,10 @@ def _room(work: PointwiseLanes, machine: Machine, sums: int) -> int:
     return EARLY_REGISTERS if slow or work.depth > WEIGHT_REGISTERS else WEIGHT_REGISTERS
 
 
-def hand_tile(work: PointwiseLanes, machine: Machine, strip_rows: int) -> Tile:
-    """The tile that a count of cycles finds fastest."""
-    columns, vectors = min(
-        tiles_that_fit(work, machine), key=lambda tile: cycles(work, machine, *tile)
-    )
-    return Tile(strip_rows, columns, vectors)
+def hand_tiles(work: PointwiseLanes, machine: Machine, strip_rows: int) -> list[Tile]:
+    """The tiles by what a count of cycles finds of them, the fastest first."""
+    tiles = sorted(tiles_that_fit(work, machine), key=lambda tile: cycles(work, machine, *tile))
+    return [Tile(strip_rows, *tile) for tile in tiles]
 
 
 def cycles(work: PointwiseLanes, machine: Machine, columns: int, vectors: int) -> float:

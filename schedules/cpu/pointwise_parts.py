@@ -96,12 +96,12 @@ def _deep(work: Pointwise, machine: Machine) -> Iterator[PointwiseDeep]:
 def _cycles(part: Part, machine: Machine) -> float:
     """Cycles of one pixel of one group, with the tile that is chosen by hand."""
     if isinstance(part, PointwiseLanes):
-        tile = pointwise_lanes.hand_tile(part, machine, 1)
+        tile = pointwise_lanes.hand_tiles(part, machine, 1)[0]
         # It leaves out what ends a pixel, the same for all its tiles; those of others count it.
         ends = PIXEL_END + VECTOR_END * part.vectors.count
         return pointwise_lanes.cycles(part, machine, tile.columns, tile.vectors) + ends
     if isinstance(part, Pointwise):
-        tile = pointwise.hand_tile(part, machine, part.source.rows)
+        tile = pointwise.hand_tiles(part, machine, part.source.rows)[0]
         return pointwise.cycles(part, machine, tile)
-    columns = pointwise_deep.hand_tile(part, machine, 1).columns
+    columns = pointwise_deep.hand_tiles(part, machine, 1)[0].columns
     return pointwise_deep.cycles(part, machine, columns)

@@ -30,7 +30,7 @@ __all__ = [
     "NESTS",
     "Tile",
     "emit",
-    "hand_tile",
+    "hand_tiles",
     "nest",
     "tiles_that_fit",
     "weight_shapes",
@@ -124,8 +124,8 @@ def tiles_that_fit(work: Pool, machine: Machine) -> list[tuple[int, int]]:
     ]
 
 
-def hand_tile(work: Pool, machine: Machine, strip_rows: int) -> Tile:
-    """The widest row of a vector, as every load serves up to three results, of whole lines.
+def hand_tiles(work: Pool, machine: Machine, strip_rows: int) -> list[Tile]:
+    """The widest row of a vector first, as every load serves up to three results, of whole lines.
 
     Each vector block passes over all pixels anew, and two that share lines bring each line twice
     from the second-level cache where the rows under the window do not stay in the first.
@@ -138,4 +138,5 @@ def hand_tile(work: Pool, machine: Machine, strip_rows: int) -> Tile:
 
     most = 0.0 if stays(work, machine) else max(used(vectors) for _, vectors in fitting)
     whole = [(columns, vectors) for columns, vectors in fitting if used(vectors) >= most]
-    return Tile(strip_rows, *max(whole, key=lambda tile: (-tile[1], tile[0])))
+    whole.sort(key=lambda tile: (tile[1], -tile[0]))
+    return [Tile(strip_rows, *tile) for tile in whole]

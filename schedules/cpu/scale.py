@@ -96,7 +96,7 @@ def tiles_that_fit(work: Scale, machine: Machine) -> list[tuple[int]]:
     ]
 
 
-def hand_tile(work: Scale, machine: Machine, strip_rows: int) -> Tile:
+def hand_tiles(work: Scale, machine: Machine, strip_rows: int) -> list[Tile]:
     """As many vectors at once as the registers allow, to spare the loop."""
-    (vectors,) = max(tiles_that_fit(work, machine))
-    return Tile(strip_rows, vectors)
+    fitting = sorted(tiles_that_fit(work, machine), reverse=True)
+    return [Tile(strip_rows, vectors) for (vectors,) in fitting]

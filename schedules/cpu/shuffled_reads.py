@@ -26,7 +26,7 @@ def unused_bytes(work: Any, machine: Machine, strip_rows: int) -> float:
     pixels = strip_rows * work.source.width
     if pixels * work.source.channels * size <= PANEL * machine.l1_bytes:
         return 0.0
-    tile = pointwise.hand_tile(work, machine, strip_rows)
+    tile = pointwise.hand_tiles(work, machine, strip_rows)[0]
     passes = work.groups * work.vectors.count / tile.vectors
     run = work.inputs * size / work.shuffle
     lines = work.shuffle * (1 + (run - size) / LINE)

@@ -45,7 +45,7 @@ class KernelTile:
 def hand_tile(kernel: Kernel, machine: Machine) -> KernelTile:
     """The tile that counts of cycles and bytes find best."""
     rows, merged = strips(kernel, machine)
-    tiles = tuple(operator(s.work).hand_tile(s.work, machine, rows) for s in kernel.stages)
+    tiles = tuple(operator(s.work).hand_tiles(s.work, machine, rows)[0] for s in kernel.stages)
     return KernelTile(rows, merged, tiles)
 
 

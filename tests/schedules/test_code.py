@@ -66,7 +66,7 @@ def test_no_tile_that_fits_spills(shuffle: int) -> None:
 def test_tiles_by_hand_for_arm_do_not_spill(core: str, dtype: str) -> None:
     target = target_named(core, dtype=dtype)
     for work in _layers_on_arm(target.machine, dtype):
-        tile = operator(work).hand_tile(work, target.machine, 2)
+        tile = operator(work).hand_tiles(work, target.machine, 2)[0]
         code = code_of(scheduled(alone(work), [tile], merged=True), target)
         innermost = [n for n, loop in enumerate(code.loops) if loop.innermost]
         counts = [code.counts[n] for n in innermost if code.counts[n].multiplies]

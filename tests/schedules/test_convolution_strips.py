@@ -1,6 +1,6 @@
 """Strips of convolutions: tall where weights are what a cache cannot hold, short where data is."""
 
-from schedules.cpu.convolution import Convolution, hand_tile
+from schedules.cpu.convolution import Convolution, hand_tiles
 from schedules.cpu.convolution_strips import hand_strip_rows
 from schedules.frame import Frame
 from schedules.machine import Machine
@@ -25,5 +25,5 @@ def test_rows_of_a_large_image_stay_in_the_cache_for_all_vector_blocks() -> None
 
 
 def test_tiles_read_few_weights_for_their_multiply_adds() -> None:
-    tile = hand_tile(layer(28, 512, AVX512), AVX512, 28)
+    tile = hand_tiles(layer(28, 512, AVX512), AVX512, 28)[0]
     assert (tile.columns, tile.vectors) == (14, 2)

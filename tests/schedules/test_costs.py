@@ -50,9 +50,9 @@ def test_channels_in_order_are_used_whole() -> None:
 @pytest.mark.parametrize(("channels", "vectors"), [(240, 2), (384, 2), (200, 1)])
 def test_pools_over_rows_that_do_not_stay_take_whole_lines(channels: int, vectors: int) -> None:
     work = Pool(Frame(1, 28, 28, channels, 1), Frame(1, 14, 14, channels), "average", 2, 8)
-    assert pool.hand_tile(work, AVX2, 7).vectors == vectors
+    assert pool.hand_tiles(work, AVX2, 7)[0].vectors == vectors
 
 
 def test_pools_over_rows_that_stay_take_the_widest_row() -> None:
     work = Pool(Frame(1, 28, 28, 16, 1), Frame(1, 14, 14, 16), "average", 2, 8)
-    assert pool.hand_tile(work, AVX2, 7).vectors == 1
+    assert pool.hand_tiles(work, AVX2, 7)[0].vectors == 1

@@ -58,7 +58,7 @@ def test_hand_tile_computes_what_pytorch_computes(machine: Machine, work: Work) 
     arguments = arguments_of(kernel)
     rows = work.target.rows
     for strip_rows in sorted({1, min(2, rows), rows}):
-        tiles = [operator(s.work).hand_tile(s.work, machine, strip_rows) for s in kernel.stages]
+        tiles = [operator(s.work).hand_tiles(s.work, machine, strip_rows)[0] for s in kernel.stages]
         out = run(scheduled(kernel, tiles, merged=True), kernel, arguments)["out"]
         expected = by_pytorch(kernel, arguments)
         got = pixels(work.target, out)[..., getattr(work, "offset", 0) :]

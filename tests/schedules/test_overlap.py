@@ -69,7 +69,7 @@ def test_every_strip_height_computes_the_same(
     assert_same(run(program(kernel), kernel, arguments), expected)
     rows = kernel.rows
     for height in [height for height in (1, 2, 3, 4, rows) if rows % height == 0]:
-        tiles = [operator(s.work).hand_tile(s.work, machine, height) for s in kernel.stages]
+        tiles = [operator(s.work).hand_tiles(s.work, machine, height)[0] for s in kernel.stages]
         assert_same(run(scheduled(kernel, tiles, merged=True), kernel, arguments), expected)
 
 

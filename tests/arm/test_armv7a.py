@@ -1,0 +1,84 @@
+"""Libraries for 32-bit ARM compute what PyTorch computes, under QEMU."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.build import Built, build
+from pipeline.bundle import read_bundle
+from pipeline.check import TOLERANCES, compare, random_inputs
+from pipeline.export import export
+from pipeline.models import InputSpec, load
+from pipeline.records import Records
+from pipeline.targets import target_named
+from tests.arm.make_device import missing
+from tests.arm.make_runner import EMULATOR, Call, Runner, make_runner
+
+SEED = 8
+SMALL = InputSpec(64, 64)
+# Gates call a function of the C library.
+SHORT = ["shufflenet-0.25x-g8-se-shallow"]
+LONG = [*(f"shufflenet-1.0x-g{groups}" for groups in (1, 2, 3, 4, 8)), "mobilenet-1.0"]
+# What a library names a kernel's function.
+PREFIX = "__tvm_ffi_"
+
+
+@pytest.fixture(scope="module")
+def runner(request: pytest.FixtureRequest) -> Runner:
+    """The program under QEMU; tests of it are skipped where its tools are not installed."""
+    absent = missing() or (None if shutil.which(EMULATOR) else f"no {EMULATOR}")
+    if absent:
+        if request.config.getoption("--require-device"):
+            pytest.fail(absent)
+        # The emulator is a package of the system that a user's machine may lack; CI requires it.
+        pytest.skip(absent)
+    return make_runner()
+
+
+@pytest.mark.parametrize("name", [*SHORT, *(pytest.param(n, marks=pytest.mark.long) for n in LONG)])
+def test_a_network_computes_what_pytorch_computes(
+    runner: Runner, tmp_path: Path, name: str
+) -> None:
+    model = load(name, SMALL if name in SHORT else InputSpec())
+    target = target_named("armv7a")
+    built = build(model, target, Records(target.family, {}))
+    export(built, model, target, tmp_path / "bundle")
+    library = read_bundle(tmp_path / "bundle").library
+    (image,) = random_inputs(tuple(model.example.shape), 1, SEED)
+    print(f"seed {SEED}")
+    found = result(runner, built, library, image)
+    with torch.inference_mode():
+        expected = model.module(torch.from_numpy(image)).numpy()
+    compared = compare([found.reshape(expected.shape)], [expected])
+    print(f"{name}: {compared}")
+    assert compared.max_relative_error <= TOLERANCES["float32"]
+
+
+def result(runner: Runner, built: Built, library: Path, image: np.ndarray) -> np.ndarray:
+    """What the kernels make of an image, one after the other, in memory that held no number."""
+    lowered = built.lowered
+    network, constants = lowered.network, lowered.layout.constants
+    tensors, at, calls = [image], {network.source: 0}, []
+
+    def number(name: str, value: np.ndarray) -> int:
+        at[name] = len(tensors)
+        tensors.append(value)
+        return at[name]
+
+    for call in lowered.calls:
+        kernel, names = call.kernel, call.tensors
+        arguments = [at[names[name]] for name in kernel.inputs]
+        at |= {names[name]: at[names[name]] for name in kernel.updates}
+        arguments += [
+            at[name] if name in at else number(name, constants[name])
+            for name in call.constants_in_order
+        ]
+        arguments += [
+            number(names[name], np.full(kernel.frames[name].shape, np.nan, "float32"))
+            for name in kernel.outputs
+        ]
+        calls.append(Call(PREFIX + built.names[kernel], arguments))
+    return runner.run(library, tensors, calls, at[network.result])
