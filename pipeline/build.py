@@ -107,7 +107,11 @@ def read_network(model: Model, dump: Path | None = None) -> Network:
 
 def build(model: Model, target: Target, records: Records, dump: Path | None = None) -> Built:
     """Compile a model for a target. RequestError if it has an operator that is not served."""
-    lowered = lower(model, target, dump)
+    return built(lower(model, target, dump), target, records, dump)
+
+
+def built(lowered: Lowered, target: Target, records: Records, dump: Path | None = None) -> Built:
+    """The kernels of a network with their tiles, compiled."""
     served = {kernel: serve(kernel, target, records) for kernel in lowered.kernels}
     functions = {kernel: apply(kernel, one.tile) for kernel, one in served.items()}
     module, names = emitted(lowered, functions)
@@ -144,7 +148,7 @@ def serve(kernel: Kernel, target: Target, records: Records) -> Served:
 def by_hand(kernel: Kernel, target: Target) -> KernelTile:
     """The tile of a kernel without records."""
     tile = hand_tile(kernel, target.machine)
-    return tile if target.machine.memory_operands else without_spills(kernel, tile, target)
+    return without_spills(kernel, tile, target) if target.machine.lane_factor else tile
 
 
 def _of_stages(kernel: Kernel, hand: KernelTile, machine: Machine, records: Records) -> KernelTile:

@@ -2,9 +2,10 @@
 
 The rules for tiles count registers. What the compiler loads early on top of that depends on the
 core, on the arithmetic, and on what else stands in the loop. A CPU that takes no operands from
-memory pays a store and a load for each value that finds no register. So for such a CPU the code of
-a kernel is looked at, and where a loop of multiply-adds reaches for the stack, its operators take
-the next of their tiles whose code does not.
+memory pays a store and a load for each value that finds no register. So for 64-bit ARM, whose
+registers are many enough that another tile costs little, the code of a kernel is looked at. Where a
+loop of multiply-adds reaches for the stack, its operators take the next of their tiles whose code
+does not.
 """
 
 from dataclasses import replace
@@ -35,6 +36,8 @@ def without_spills(kernel: Kernel, tile: KernelTile, target: Target) -> KernelTi
     for at, (stage, own) in enumerate(_tiled(kernel, tile)):
         if least == 0:
             break
+        if stage.work.macs == 0:
+            continue
         others = [_with(tile, at, other) for other in _choices(stage, own, target)]
         tile, least = _better(kernel, others, target)
     return tile
@@ -55,9 +58,9 @@ def _better(kernel: Kernel, tiles: list[KernelTile], target: Target) -> tuple[Ke
 @lru_cache
 def _alone(stage: Stage, tile: Any, target: Target) -> Any:
     """The tile of an operator in a kernel of its own."""
-    choices = _choices(stage, tile, target)
-    if len(choices) == 1:
+    if stage.work.macs == 0:
         return tile
+    choices = _choices(stage, tile, target)
     tiles = [KernelTile(tile.strip_rows, True, (choice,)) for choice in choices]
     return _better(Kernel((stage,)), tiles, target)[0].stages[0]
 

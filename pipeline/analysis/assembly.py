@@ -60,7 +60,7 @@ def _blocks(lines: Iterable[str], dialect: "Dialect") -> tuple[Block, ...]:
         elif text and not text.startswith("."):
             name, _, operands = text.partition("\t")
             pieces[-1].append(Instruction(name, operands.strip()))
-            if any(kind.match(name) for kind in (dialect.branch, dialect.jump, dialect.leave)):
+            if dialect.ends_block(pieces[-1][-1]):
                 pieces.append([])
     if not pieces[-1]:
         pieces.pop()
@@ -82,4 +82,4 @@ def _next(
         return (*there, *after)
     if dialect.jump.match(last.name):
         return there
-    return () if dialect.leave.match(last.name) else after
+    return () if dialect.leaves(last) else after

@@ -11,11 +11,11 @@ from pipeline.analysis.assembly import Instruction
 class Dialect:
     """One instruction set in the compiler's spelling.
 
-    `branch` may be taken, `jump` is, and after `leave` nothing follows. `multiply` are
-    multiply-adds. `load` and `store` name the instructions that do nothing else; an instruction
-    whose operands have `stack` in them reaches the stack. `lanes` is the number of values by the
-    vector that the first match names, and `stored` the bytes; `moves` are stores if the last
-    operand is memory, and loads if another is.
+    `branch` may be taken, `jump` is, and after `leave`, of which operands are part, nothing
+    follows. `multiply` are multiply-adds. `load` and `store` name the instructions that do nothing
+    else; an instruction whose operands have `stack` in them reaches the stack. `lanes` is the
+    number of values by the vector that the first match names, and `stored` the bytes; `moves` are
+    stores if the last operand is memory, and loads if another is.
     """
 
     comment: str
@@ -30,6 +30,15 @@ class Dialect:
     lanes: dict[str, int]
     stored: dict[str, int]
     moves: Pattern[str] | None = None
+
+    def ends_block(self, one: Instruction) -> bool:
+        """Whether what runs after it may stand elsewhere."""
+        named = self.branch.match(one.name) or self.jump.match(one.name)
+        return bool(named) or self.leaves(one)
+
+    def leaves(self, one: Instruction) -> bool:
+        """Whether it ends the function."""
+        return bool(self.leave.match(str(one)))
 
     def macs(self, one: Instruction) -> int:
         """Multiply-adds of one value that an instruction makes."""
@@ -69,7 +78,7 @@ AARCH64 = Dialect(
     comment="//",
     branch=re.compile(r"(b\.\w+|cbn?z|tbn?z)$"),
     jump=re.compile(r"b$"),
-    leave=re.compile(r"(ret|br)$"),
+    leave=re.compile(r"(ret|br)\b"),
     multiply=re.compile(r"(fmla|fmls|fmadd)$"),
     load=re.compile(r"ld"),
     store=re.compile(r"st"),
@@ -82,7 +91,7 @@ ARM = Dialect(
     comment="@",
     branch=re.compile(r"b(eq|ne|lt|le|gt|ge|lo|ls|hi|hs|mi|pl|vs|vc|cs|cc)$"),
     jump=re.compile(r"b$"),
-    leave=re.compile(r"(bx|pop|ldm\w*)$"),
+    leave=re.compile(r"bx\b|(pop|ldm\w*) .*\bpc\b"),
     # For cores of 32 bits the compiler makes a multiplication and an addition of a multiply-add.
     multiply=re.compile(r"v(fma|mla|mul)\.f"),
     load=re.compile(r"v?ld"),
@@ -96,7 +105,7 @@ X86 = Dialect(
     comment="#",
     branch=re.compile(r"j(?!mp)\w+$"),
     jump=re.compile(r"jmpq?$"),
-    leave=re.compile(r"(retq?|ud2)$"),
+    leave=re.compile(r"(retq?|ud2)\b"),
     multiply=re.compile(r"vf(n?m)(add|sub)\d+[ps][sdh]$"),
     load=re.compile(r"$^"),
     store=re.compile(r"$^"),

@@ -50,6 +50,25 @@ kernel:
 	retq
 	.size	kernel, .Lend-kernel
 """
+# It loads its arguments at once, and ends by loading where to go on.
+ARM32 = """
+	.type	kernel,%function
+kernel:
+	ldm	r0, {r1, r2, r3}
+.LBB0_1:
+	vld1.32	{d16, d17}, [r1]!
+	vmla.f32	q9, q8, q10
+	subs	r3, r3, #1
+	bne	.LBB0_1
+	ldm	sp!, {r4, pc}
+	mov	r0, #0
+	.size	kernel, .Lend-kernel
+"""
+
+
+def test_a_function_goes_on_after_loads_that_do_not_end_it() -> None:
+    (loop,) = code_in(ARM32, target_named("armv7a")).counts
+    assert (loop.instructions, loop.macs, loop.loads) == (4, 4, 1)
 
 
 def test_an_outer_loop_has_the_instructions_that_no_inner_one_has() -> None:

@@ -32,11 +32,8 @@ def analyzed() -> Callable[..., Analysis]:
     return analyze
 
 
-# Of code for 32-bit cores, some loops are told apart by no count and are left out.
-@pytest.mark.parametrize(("core", "least"), [("cortex-a76", 0.98), ("host", 0.98), ("armv7a", 0.6)])
-def test_the_multiply_adds_are_found(
-    analyzed: Callable[..., Analysis], core: str, least: float
-) -> None:
+@pytest.mark.parametrize("core", ["cortex-a76", "host", "armv7a"])
+def test_the_multiply_adds_are_found(analyzed: Callable[..., Analysis], core: str) -> None:
     found = analyzed("shufflenet-0.25x-g1", core, SMALL, 2.0, None)
     made = sum(
         kernel.calls * loop.macs * (loop.runs or 0)
@@ -45,9 +42,9 @@ def test_the_multiply_adds_are_found(
     )
     macs = load("shufflenet-0.25x-g1", SMALL).macs
     # What whole vectors and overlapping strips compute twice comes on top.
-    assert least * macs <= made <= 1.6 * macs
+    assert 0.98 * macs <= made <= 1.6 * macs
     assert found.vector_share > 0.95
-    assert found.bound_ms >= least * found.peak_ms
+    assert found.bound_ms >= 0.98 * found.peak_ms
     assert found.model_of_core is None
 
 

@@ -26,7 +26,7 @@ def test_a_tile_that_spills_gives_way_to_the_next_that_does_not() -> None:
 def test_no_kernel_of_a_network_spills() -> None:
     """In order, and with registers of which half serve multiply-adds by a lane."""
     target = target_named("cortex-a55", dtype="float16")
-    lowered = lower(load("shufflenet-0.5x-g3", InputSpec(64, 64)), target)
+    lowered = lower(load("mobilenet-0.25", InputSpec(64, 64)), target)
     records = Records(target.family, {})
     by_hand = [spills(k, hand_tile(k, target.machine), target) for k in lowered.kernels]
     served = [spills(k, serve(k, target, records).tile, target) for k in lowered.kernels]

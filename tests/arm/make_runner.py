@@ -16,10 +16,13 @@ import numpy as np
 import tvm_ffi
 
 from pipeline.linker import ZIG_TARGETS
+from pipeline.targets.arm import TRIPLES
 
 EMULATOR = "qemu-arm-static"
 PLACE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shufflenet-tvm/armv7a"
 RELEASE = "bookworm"
+# Debian's names of how floats are passed: in their own registers, and as Android does.
+ARCHITECTURES = {"linux": "armhf", "android": "armel"}
 SOURCE = Path(__file__).with_name("calls.c")
 SECONDS = 600
 
@@ -50,18 +53,19 @@ class Runner:
         return np.fromfile(out, "<f4").reshape(tensors[result].shape)
 
 
-def make_runner(place: Path = PLACE) -> Runner:
-    """Compile the program, and fetch the C library if it is not there."""
+def make_runner(system: str, place: Path = PLACE) -> Runner:
+    """Compile the program as for "linux" or "android", and fetch a C library if none is there."""
+    place = place / system
     root, program = place / "root", place / "calls"
     place.mkdir(parents=True, exist_ok=True)
     if not (place / "made").exists():
         mirror = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
-        command = ["mmdebstrap", "--quiet", "--arch=armhf", "--variant=extract", "--include=libc6"]
-        subprocess.run([*command, RELEASE, str(root), mirror], check=True)
+        command = ["mmdebstrap", "--quiet", f"--arch={ARCHITECTURES[system]}", "--variant=extract"]
+        subprocess.run([*command, "--include=libc6", RELEASE, str(root), mirror], check=True)
         (place / "made").touch()
     headers = Path(tvm_ffi.__file__).parent / "include"
     compiler = [sys.executable, "-m", "ziglang", "cc", "-target"]
-    target = ZIG_TARGETS["armv7a-linux-gnueabihf"]
+    target = ZIG_TARGETS[TRIPLES["armv7a", system]]
     options = ["-O1", "-rdynamic", f"-I{headers}", str(SOURCE), "-ldl", "-o", str(program)]
     subprocess.run([*compiler, target, *options], check=True)
     return Runner(root, program)

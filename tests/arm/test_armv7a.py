@@ -26,30 +26,28 @@ LONG = [*(f"shufflenet-1.0x-g{groups}" for groups in (1, 2, 3, 4, 8)), "mobilene
 PREFIX = "__tvm_ffi_"
 
 
-@pytest.fixture(scope="module")
-def runner(request: pytest.FixtureRequest) -> Runner:
-    """The program under QEMU; tests of it are skipped where its tools are not installed."""
+@pytest.fixture(scope="module", params=["linux", "android"])
+def system(request: pytest.FixtureRequest) -> str:
+    """What the code is for; tests of it are skipped where the emulator is not installed."""
     absent = missing() or (None if shutil.which(EMULATOR) else f"no {EMULATOR}")
     if absent:
         if request.config.getoption("--require-device"):
             pytest.fail(absent)
         # The emulator is a package of the system that a user's machine may lack; CI requires it.
         pytest.skip(absent)
-    return make_runner()
+    return str(request.param)
 
 
 @pytest.mark.parametrize("name", [*SHORT, *(pytest.param(n, marks=pytest.mark.long) for n in LONG)])
-def test_a_network_computes_what_pytorch_computes(
-    runner: Runner, tmp_path: Path, name: str
-) -> None:
+def test_a_network_computes_what_pytorch_computes(tmp_path: Path, system: str, name: str) -> None:
     model = load(name, SMALL if name in SHORT else InputSpec())
-    target = target_named("armv7a")
+    target = target_named("armv7a", system)
     built = build(model, target, Records(target.family, {}))
     export(built, model, target, tmp_path / "bundle")
     library = read_bundle(tmp_path / "bundle").library
     (image,) = random_inputs(tuple(model.example.shape), 1, SEED)
     print(f"seed {SEED}")
-    found = result(runner, built, library, image)
+    found = result(make_runner(system), built, library, image)
     with torch.inference_mode():
         expected = model.module(torch.from_numpy(image)).numpy()
     compared = compare([found.reshape(expected.shape)], [expected])

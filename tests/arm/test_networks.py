@@ -1,7 +1,7 @@
 """Whole networks over real RPC to the emulated device, in both arithmetics.
 
-In short one small network of each; as long tests all ShuffleNets of 1.0x and MobileNet, on images
-of 224x224, which takes hours.
+In short one small network of each. The long tests take hours: all ShuffleNets of 1.0x and MobileNet
+on images of 224x224, these networks for every kind of core, and every model.
 """
 
 import numpy as np
@@ -9,11 +9,12 @@ import pytest
 import torch
 import tvm
 
-from pipeline.bundle import read_bundle
+from pipeline.bundle import read_bundle, verify
 from pipeline.check import TOLERANCES, compare, random_inputs
 from pipeline.devices.session import connect
-from pipeline.models import InputSpec, load
+from pipeline.models import InputSpec, load, names
 from pipeline.targets import target_named
+from pipeline.targets.arm import CORES
 
 SEED = 6
 SECONDS = 6 * 3600
@@ -42,6 +43,27 @@ def test_a_whole_network(compiled, address, name, dtype):
     print(f"{name} {dtype}: {found}")
     assert found.max_relative_error <= TOLERANCES[dtype]
     assert found.top1_agreement >= SAME
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("core", [core.name for core in CORES.values() if core.registers == 32])
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_network_for_every_kind_of_core(compiled, address, name, core):
+    assert error_of(compiled(name, core, SMALL), address, name, core) <= TOLERANCES["float32"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", names())
+def test_every_model(compiled, address, name):
+    folder = compiled(name, "cortex-a76", SMALL)
+    assert error_of(folder, address, name, "cortex-a76") <= TOLERANCES["float32"]
+
+
+def error_of(folder, address, *what):
+    """The largest of an image, in parts of the largest logit."""
+    error = verify(read_bundle(folder), str(address)).torch.max_relative_error
+    print(*what, f"differs by {error:.1e}")
+    return error
 
 
 def agreement(address, bundle, count):

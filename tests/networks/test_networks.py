@@ -49,8 +49,8 @@ COMPILED_LONG = [
 ]
 # Half a gigabyte of weights.
 HEAVY = "vgg-16"
-# Variants have operators of their own in any width; two widths are enough to see them served.
-WIDTHS_OF_VARIANTS = ("shufflenet-0.5x", "shufflenet-1.0x")
+# Variants have operators of their own in any width; one width is enough to see them served.
+WIDTH_OF_VARIANTS = "shufflenet-1.0x"
 
 
 def networks() -> list[Any]:
@@ -60,7 +60,7 @@ def networks() -> list[Any]:
 
 def _is_long(name: str) -> bool:
     variant = "-se" in name or "-shallow" in name
-    return name == HEAVY or (variant and not name.startswith(WIDTHS_OF_VARIANTS))
+    return name == HEAVY or (variant and not name.startswith(WIDTH_OF_VARIANTS))
 
 
 # With group counts whose channels a vector does and does not divide, gates, and no groups.
