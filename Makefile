@@ -22,9 +22,10 @@ test: .venv/installed
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto --dist loadfile $(PROCESSES)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ALONE)
 
-# Whole networks in both arithmetics on the emulated ARM device; it takes hours.
+# Whole networks in both arithmetics on emulated ARM devices, one for each core here; on two it takes
+# an hour.
 test-devices: .venv/installed
-	$(BIN)/python -m pytest -s --require-device -m "long or not long" tests/arm
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -rP -n auto --require-device -m "long or not long" tests/arm
 
 # The long form of what `test` has of tuning: many deaths, many damaged files.
 test-faults: .venv/installed

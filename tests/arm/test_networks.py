@@ -1,7 +1,7 @@
 """Whole networks over real RPC to the emulated device, in both arithmetics.
 
-In short one small network of each. The long tests take hours: all ShuffleNets of 1.0x and MobileNet
-on images of 224x224, these networks for every kind of core, and every model.
+In short one small network of each. The long tests take an hour on two cores: all ShuffleNets of
+1.0x and MobileNet on images of 224x224, these networks for every kind of core, and every model.
 """
 
 import numpy as np
@@ -21,8 +21,9 @@ SECONDS = 6 * 3600
 SMALL = InputSpec(64, 64)
 SHORT = ["shufflenet-0.25x-g3"]
 WHOLE = [*(f"shufflenet-1.0x-g{groups}" for groups in (1, 2, 3, 4, 8)), "mobilenet-1.0"]
-# Images that the largest logit is compared on, and of how many it has to be the same.
-IMAGES, SAME = 100, 0.98
+# Images that are compared, and for how many of them the largest logit has to be the same. In
+# float32 that is no question where logits differ by millionths.
+IMAGES, SAME = {"float32": 10, "float16": 100}, 0.98
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -39,7 +40,7 @@ def test_a_small_network(compiled, address, name, dtype):
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_whole_network(compiled, address, name, dtype):
     folder = compiled(name, target_named("cortex-a76", dtype=dtype), InputSpec())
-    found = agreement(address, read_bundle(folder), IMAGES)
+    found = agreement(address, read_bundle(folder), IMAGES[dtype])
     print(f"{name} {dtype}: {found}")
     assert found.max_relative_error <= TOLERANCES[dtype]
     assert found.top1_agreement >= SAME
