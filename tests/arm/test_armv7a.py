@@ -26,7 +26,7 @@ LONG = [*(f"shufflenet-1.0x-g{groups}" for groups in (1, 2, 3, 4, 8)), "mobilene
 PREFIX = "__tvm_ffi_"
 
 
-@pytest.fixture(scope="module", params=["linux", "android"])
+@pytest.fixture(params=["linux", pytest.param("android", marks=pytest.mark.long)])
 def system(request: pytest.FixtureRequest) -> str:
     """What the code is for; tests of it are skipped where the emulator is not installed."""
     absent = missing() or (None if shutil.which(EMULATOR) else f"no {EMULATOR}")

@@ -29,14 +29,14 @@ def test_the_device_is_what_it_is(address):
     assert "emulated" in row["cpu"]
 
 
-@pytest.mark.parametrize("name", ["shufflenet-1.0x-g3", "mobilenet-0.25"])
-def test_a_network_computes_there_what_pytorch_computes(compiled, address, name):
-    bundle = read_bundle(compiled(name))
+def test_a_network_computes_there_what_pytorch_computes(compiled, address):
+    bundle = read_bundle(compiled("mobilenet-0.25"))
     assert bundle.manifest.max_relative_error is None
     assert verify(bundle, str(address)).torch.max_relative_error <= TOLERANCE
 
 
-@pytest.mark.parametrize("target", ["cortex-a53", "cortex-x1", "kryo", "neoverse-v1", "apple-m1"])
+# The others are among the long tests of networks.
+@pytest.mark.parametrize("target", ["cortex-a53", "neoverse-v1", "apple-m1"])
 def test_code_for_every_kind_of_core_is_right(compiled, address, target):
     bundle = read_bundle(compiled("shufflenet-0.25x-g3", target))
     assert verify(bundle, str(address)).torch.max_relative_error <= TOLERANCE
