@@ -47,7 +47,7 @@ def compile_network(module: IRModule, target: Target) -> Any:
     }
     module = IRModule(held, attrs=module.attrs, global_infos=module.global_infos)
     with compiling():
-        return relax.build(module, target.tvm, tir_pipeline=lowering())
+        return relax.build(module, target.tvm, tir_pipeline=_lowering(target))
 
 
 def export_function(function: PrimFunc, target: Target, path: Path) -> None:
@@ -64,13 +64,20 @@ def export_unscheduled(function: PrimFunc, target: Target, path: Path) -> None:
 def _suited(function: PrimFunc, target: Target) -> PrimFunc:
     """The function as it suits a CPU that takes no operands from memory, as ARM's.
 
-    It makes no promise that its tensors are apart: by that the compiler loads weights before a loop
-    over tiles that all need them, into registers, which its sums then lack. And it fetches nothing
-    ahead, whose addresses take registers too; what it gains there nobody has measured.
+    It fetches nothing ahead, whose addresses take registers; what it gains there nobody has
+    measured.
     """
-    if target.machine.memory_operands:
-        return function
-    return without_fetches(function).without_attr("tirx.noalias")
+    return function if target.machine.memory_operands else without_fetches(function)
+
+
+def _lowering(target: Target) -> str:
+    """How functions are lowered for a target.
+
+    Where multiply-adds take nothing from memory, no promise is made that tensors lie apart: by that
+    the compiler loads weights before a loop over tiles that all need them, into registers, which
+    its sums then lack.
+    """
+    return lowering(apart=target.machine.memory_operands)
 
 
 def _options(options: dict[str, Any]) -> tvm.transform.PassContext:
@@ -79,7 +86,7 @@ def _options(options: dict[str, Any]) -> tvm.transform.PassContext:
 
 def _compiled(function: PrimFunc, target: Target) -> Any:
     function = _suited(function, target)
-    return tvm.compile(function, target=target.tvm, tir_pipeline=lowering())
+    return tvm.compile(function, target=target.tvm, tir_pipeline=_lowering(target))
 
 
 def _export(library: Any, target: Target, path: Path) -> None:

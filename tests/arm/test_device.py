@@ -24,8 +24,9 @@ def test_the_device_is_what_it_is(address):
     assert found.facts.emulated
     assert found.features is not None
     assert {"asimd", "asimdhp"} <= found.features
-    (row,) = list_devices(address.tracker)
-    assert (row["key"], row["devices"], row["free"]) == (address.key, 1, 1)
+    # Other tests register servers of this machine, which a tracker remembers for a while.
+    (row,) = (one for one in list_devices(address.tracker) if one["key"] == address.key)
+    assert (row["devices"], row["free"]) == (1, 1)
     assert "emulated" in row["cpu"]
 
 
@@ -77,7 +78,7 @@ def test_missing_features_are_refused_before_the_code_is_loaded(address):
 
 
 def test_nobody_there(address, tracker):
-    with pytest.raises(RequestError, match=r"no device is registered .* \(there: emulated\)"):
+    with pytest.raises(RequestError, match=r"no device is registered .* \(there: .*emulated"):
         examine(RpcAddress(tracker, "phone"), target_named("cortex-a76"))
     with pytest.raises(RequestError, match="nothing listens"):
         examine(parse_device("rpc://127.0.0.1:1/phone"), target_named("cortex-a76"))
