@@ -3,9 +3,8 @@
 import pytest
 
 LARGEST_BYTES = 3_000_000
-LONGEST_MS = 2000
-# What else runs on the cores only adds to a time, for minutes on a shared machine.
-TRIES = 12
+# It takes less than 2 s on a quiet machine; a shared one is slower for minutes, by less than this.
+LONGEST_MS = 4000
 
 
 def column(tab, heading):
@@ -19,11 +18,12 @@ def column(tab, heading):
 def test_it_opens_quickly_says_nothing_and_asks_for_nothing(opened):
     assert opened.file.stat().st_size < LARGEST_BYTES
     times = []
-    while len(times) < TRIES and min(times, default=LONGEST_MS) >= LONGEST_MS:
+    for _ in range(3):
         with opened() as tab:
             times.append(tab.evaluate("performance.now()"))
             assert tab.said == []
             assert tab.asked == [opened.file.as_uri()]
+    # The best of three, for other tests share the cores.
     assert min(times) < LONGEST_MS
 
 
