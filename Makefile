@@ -22,8 +22,7 @@ test: .venv/installed
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto --dist loadfile $(PROCESSES)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ALONE)
 
-# Whole networks in both arithmetics on emulated ARM devices, one for each core here; on two it takes
-# an hour.
+# Whole networks in both arithmetics on emulated ARM devices, one for each core here.
 test-devices: .venv/installed
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -rP -n auto --require-device -m "long or not long" tests/arm
 

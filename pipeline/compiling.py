@@ -28,13 +28,11 @@ def compiling() -> tvm.transform.PassContext:
 
 
 def compile_function(function: PrimFunc, target: Target) -> Any:
-    """A scheduled function as machine code."""
-    with compiling():
-        return _compiled(function, target)
+    """A scheduled function as machine code.
 
-
-def compile_unchecked(function: PrimFunc, target: Target) -> Any:
-    """The same without the checks of its arguments, which are half of what there is to compile."""
+    It does not check its arguments, which is half of what there is to compile; the kernel is the
+    same.
+    """
     with _options(OPTIONS | UNCHECKED):
         return _compiled(function, target)
 
@@ -51,8 +49,8 @@ def compile_network(module: IRModule, target: Target) -> Any:
 
 
 def export_function(function: PrimFunc, target: Target, path: Path) -> None:
-    """Compile a function without checks into a library; RequestError if nothing links it."""
-    _export(compile_unchecked(function, target), target, path)
+    """Compile a function into a library; RequestError if nothing links for the target."""
+    _export(compile_function(function, target), target, path)
 
 
 def export_unscheduled(function: PrimFunc, target: Target, path: Path) -> None:

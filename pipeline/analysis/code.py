@@ -14,7 +14,7 @@ from pipeline.analysis.mca import cycles_of
 from pipeline.analysis.nests import nests_of
 from pipeline.analysis.records import LoopFacts
 from pipeline.analysis.runs import runs_of
-from pipeline.compiling import compile_unchecked
+from pipeline.compiling import compile_function
 from pipeline.targets import Target
 
 
@@ -28,7 +28,7 @@ class Code:
 
 def code_of(function: PrimFunc, target: Target) -> Code:
     """Compile a scheduled function and find its loops."""
-    library = compile_unchecked(function.with_attr("global_symbol", "kernel"), target)
+    library = compile_function(function.with_attr("global_symbol", "kernel"), target)
     return code_in(library.mod.inspect_source("asm"), target)
 
 

@@ -1,7 +1,7 @@
 """Whole networks over real RPC to the emulated device, in both arithmetics.
 
-In short one small network of each. The long tests take an hour on two cores: all ShuffleNets of
-1.0x and MobileNet on images of 224x224, these networks for every kind of core, and every model.
+In short one small network of each. As long tests all ShuffleNets of 1.0x and MobileNet on images of
+224x224, these networks for every kind of core, and every model.
 """
 
 import numpy as np
