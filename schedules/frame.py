@@ -17,6 +17,8 @@ import numpy as np
 class Frame:
     """The extents of an activation in pixels and channels, and the zeros around each image.
 
+    After the channels of each pixel, `spare` elements are neither read nor written.
+
     Each has a type of its own, and what an operator reads and stores is converted where its
     arithmetic is of another.
     """
@@ -27,6 +29,7 @@ class Frame:
     channels: int
     border: int = 0
     dtype: str = "float32"
+    spare: int = 0
 
     @property
     def bytes(self) -> int:
@@ -37,7 +40,7 @@ class Frame:
     def shape(self) -> tuple[int, int, int]:
         """Rows, columns and channels as allocated."""
         rows = self.images * (self.height + 2 * self.border)
-        return rows, self.width + 2 * self.border, self.channels
+        return rows, self.width + 2 * self.border, self.channels + self.spare
 
     @property
     def rows(self) -> int:

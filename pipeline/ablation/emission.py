@@ -130,11 +130,11 @@ def _to_planes(frame: Frame) -> tirx.PrimFunc:
 
 
 def _from_planes(frame: Frame) -> tirx.PrimFunc:
-    rows, width, channels = frame.shape
+    rows, width, _ = frame.shape
     with prim_func("main") as builder:
         data = tensor("data", (frame.images, frame.channels, frame.height, frame.width))
         out = tensor("out", frame.shape)
-        with block("frame", {"r": rows, "x": width, "c": channels}) as (r, x, c):
+        with block("frame", {"r": rows, "x": width, "c": frame.channels}) as (r, x, c):
             tall = frame.height + 2 * frame.border
             n, y, column = r // tall, r % tall - frame.border, x - frame.border
             inside = tirx.all(y >= 0, y < frame.height, column >= 0, column < frame.width)

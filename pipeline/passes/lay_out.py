@@ -7,11 +7,13 @@ goes as float32, whatever that is, so that who calls a network need not know it.
 """
 
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 import numpy as np
 
 from pipeline.operators import Network, Operator
+from pipeline.passes.round_weights import rounded
 from schedules.cpu import (
     adaptive_pool,
     channelwise,
@@ -29,12 +31,16 @@ from schedules.cpu.kernel import Stage
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise_parts import parts
 from schedules.frame import Frame, Planes
-from schedules.machine import Machine
+from schedules.machine import LINE, Machine
 
 # Of the image and the result.
 EDGE = "float32"
 WINDOWS = ("depthwise", "convolution", "max_pool", "average_pool")
 COMMON_WINDOW = ((3, 3), 1)
+# Sets of a first-level cache whose ways are pages of 4 KB, and the most of them that may be one for
+# what pixels have in common: with fewer a line more is measured to pay.
+SETS = 64
+MOST_SHARED = 8
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,15 @@ def lay_out(network: Network, machine: Machine, dtype: str) -> Layout:
             stage = Stage(name, work, _reads(step), step.writes)
             stages.append(stage)
             if step.weight is not None:
-                packed = operator(work).pack(work, step.weight, step.bias)
+                weight = _rounded(step.weight, stage.constant_dtype)
+                packed = operator(work).pack(work, weight, step.bias)
                 for role, array in packed.items():
                     constants[f"{name}_{role}"] = array.astype(stage.constant_dtype)
     return Layout(tuple(stages), frames, constants)
+
+
+def _rounded(weight: np.ndarray, dtype: str) -> np.ndarray:
+    return weight if dtype == str(weight.dtype) else rounded(weight, dtype)
 
 
 def _frames(network: Network, dtype: str) -> dict[str, Frame | Planes]:
@@ -77,8 +88,22 @@ def _frames(network: Network, dtype: str) -> dict[str, Frame | Planes]:
         images, channels, height, width = network.shapes[step.writes]
         border = borders.get(step.writes, 0)
         kind = EDGE if step.writes == network.result else dtype
-        frames[step.writes] = Frame(images, height, width, channels, border, kind)
+        spare = _spare(channels, kind) if height * width > 1 else 0
+        frames[step.writes] = Frame(images, height, width, channels, border, kind, spare)
     return frames
+
+
+def _spare(channels: int, dtype: str) -> int:
+    """A line left out after each pixel, if it takes so many that few sets of a cache have them.
+
+    A window reads the same channels of pixels that lie next to and above each other. Of 512
+    channels of float32 the first lines of all pixels are in two sets, which hold 16 of them.
+    Measured on Zen 4, one thread: a depthwise convolution of 512 channels of 14x14 pixels takes 46
+    us without the line, 27 us with it.
+    """
+    size = np.dtype(dtype).itemsize
+    lines, rest = divmod(channels * size, LINE)
+    return LINE // size if rest == 0 and lines and gcd(lines, SETS) >= MOST_SHARED else 0
 
 
 def _border(step: Operator, network: Network) -> int:

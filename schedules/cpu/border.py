@@ -43,7 +43,7 @@ class Tile:
 def emit(name: str, work: Border, tensors: Tensors) -> None:
     """Write the blocks of the stage; the only tensor is out."""
     out, frame, border = tensors["out"], work.target, work.target.border
-    rows, columns, channels = frame.shape
+    (rows, columns, _), channels = frame.shape, frame.channels
     # From an image's first row and column to the border on the other side.
     height, width = frame.height + border, frame.width + border
     row_axes = {"i": frame.images, "e": 2, "b": border, "x": columns, "c": channels}

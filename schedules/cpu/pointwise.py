@@ -8,7 +8,7 @@
             out[x, v] = relu(sum[x, v])
 
 A sum begins with what is added to it: that is loaded while the tile before is still multiplied,
-where after the last step everything would wait for it.
+where after the last step everything would wait for it. In float16 it ends with that.
 
 Channels are lanes, so a multiply-add takes one value of the data, broadcast, and one vector of
 weights, and the groups differ in addresses only. The shuffle is part of such an address: reading
@@ -90,6 +90,14 @@ class Pointwise:
         """Multiply-adds."""
         return self.source.pixels * self.groups * self.inputs * self.channels
 
+    @property
+    def adds_last(self) -> bool:
+        """Whether the residual is added to the sum, not the sum to it.
+
+        Every step of a sum rounds it, and the more the larger it is: in float16 that matters.
+        """
+        return self.residual is not None and self.dtype == "float16"
+
     def place(self, group: Any, channel: Any) -> Any:
         """Where a channel of a group, counted from `first`, lies in `target`."""
         return self.offset + group * self.outputs + self.first + channel
@@ -123,26 +131,35 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
             T.buffer_store(sums, start(work, tensors, at), at)
         T.buffer_store(sums, sums[tuple(at)] + value * factor, at)
     with block(name, axes) as at:
-        finish(work, tensors["out"], at, sums[tuple(at)])
+        finish(work, tensors, at, sums[tuple(at)])
 
 
 def start(work: Pointwise, tensors: Tensors, at: Sequence[Any]) -> Any:
     """What a sum begins with; `at` are the axes of the pixel, group, vector and lane."""
-    *pixel, g, v, lane = at
-    r, x = work.source.row_and_column(pixel)
-    channel = g * work.outputs + work.first + work.vectors.start(v) + lane
-    bias = T.cast(tensors["bias"][channel], work.dtype)
-    if work.residual is None:
-        return bias
-    return bias + tensors["residual"][work.residual.at(r, x, channel)]
+    bias = T.cast(tensors["bias"][_channel(work, at)], work.dtype)
+    return bias if work.residual is None or work.adds_last else bias + _residual(work, tensors, at)
 
 
-def finish(work: Pointwise, out: Any, at: Sequence[Any], total: Any) -> None:
+def finish(work: Pointwise, tensors: Tensors, at: Sequence[Any], total: Any) -> None:
     """Write the store of a sum; `at` as above."""
     *pixel, g, v, lane = at
     r, x = work.source.row_and_column(pixel)
-    place = work.place(g, work.vectors.start(v) + lane)
-    store(out, activate(total, work.activation, work.dtype), work.target.at(r, x, place))
+    if work.adds_last:
+        total = total + _residual(work, tensors, at)
+    place = work.target.at(r, x, work.place(g, work.vectors.start(v) + lane))
+    store(tensors["out"], activate(total, work.activation, work.dtype), place)
+
+
+def _channel(work: Pointwise, at: Sequence[Any]) -> Any:
+    *_, g, v, lane = at
+    return g * work.outputs + work.first + work.vectors.start(v) + lane
+
+
+def _residual(work: Pointwise, tensors: Tensors, at: Sequence[Any]) -> Any:
+    if work.residual is None:
+        raise ValueError("no residual to add")
+    r, x = work.source.row_and_column(at[:-3])
+    return tensors["residual"][work.residual.at(r, x, _channel(work, at))]
 
 
 def weight_shapes(work: Pointwise) -> dict[str, tuple[int, ...]]:

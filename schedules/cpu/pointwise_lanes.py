@@ -100,8 +100,8 @@ def emit(name: str, work: PointwiseLanes, tensors: Tensors) -> None:
         with T.init():
             T.buffer_store(sums, pointwise.start(work, tensors, at), at)
         T.buffer_store(sums, sums[tuple(at)] + value * factor, at)
-    with block(name, axes) as (r, x, g, v, lane):
-        pointwise.finish(work, tensors["out"], (r, x, g, v, lane), sums[r, x, g, v, lane])
+    with block(name, axes) as at:
+        pointwise.finish(work, tensors, at, sums[tuple(at)])
 
 
 def nest(sch: s_tir.Schedule, name: str, work: PointwiseLanes, tile: Any) -> Nest:

@@ -35,9 +35,10 @@ def _field(role: str) -> str:
 def pointwise(layer: tuple[int, ...], machine: Machine) -> Pointwise:
     """From (images, height, width, groups, inputs, outputs, shuffle, residual, border, offset)."""
     images, height, width, groups, inputs, outputs, shuffle, residual, border, offset = layer
-    frame = Frame(images, height, width, groups * inputs, border)
-    made = Frame(images, height, width, groups * outputs, 1 - border)
-    target = Frame(images, height, width, groups * outputs + offset, border)
+    spare = images - 1
+    frame = Frame(images, height, width, groups * inputs, border, spare=spare)
+    made = Frame(images, height, width, groups * outputs, 1 - border, spare=spare)
+    target = Frame(images, height, width, groups * outputs + offset, border, spare=spare)
     return Pointwise(
         frame, target, groups, inputs, outputs, machine.lanes_for(outputs),
         shuffle, offset, made if residual else None, "relu" if residual else "none",
@@ -91,9 +92,10 @@ WINDOWS = [
 def windowed(layer: tuple[int, ...], machine: Machine) -> list[Work]:
     """A depthwise convolution and both pools on a layer of `WINDOWS`."""
     images, height, width, channels, stride, border = layer
-    source = Frame(images, height, width, channels, 1)
+    spare = images - 1
+    source = Frame(images, height, width, channels, 1, spare=spare)
     size = ((height - 1) // stride + 1, (width - 1) // stride + 1)
-    target = Frame(images, *size, channels, border)
+    target = Frame(images, *size, channels, border, spare=spare)
     joined = Frame(images, *size, channels + 3, border)
     lanes = machine.lanes_for(channels)
     return [
@@ -110,13 +112,14 @@ FRAMES = [(1, 7, 7, 960), (2, 3, 5, 17), (3, 1, 1, 1), (1, 2, 2, 7)]
 def whole(layer: tuple[int, ...], machine: Machine) -> list[Work]:
     """A mean and a gate on a layer of `FRAMES`."""
     images, height, width, channels = layer
-    source, pixel = Frame(images, height, width, channels), Frame(images, 1, 1, channels)
+    source = Frame(images, height, width, channels, spare=images - 1)
+    pixel = Frame(images, 1, 1, channels)
     target = Frame(images, height, width, channels + 2, 1)
     lanes = machine.lanes_for(channels)
     return [
         Mean(source, pixel, lanes),
         Scale(source, pixel, target, lanes, 2, None, "relu"),
-        Scale(source, pixel, Frame(images, height, width, channels), lanes, 0, source, "relu"),
+        Scale(source, pixel, source, lanes, 0, source, "relu"),
     ]
 
 

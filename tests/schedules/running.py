@@ -73,7 +73,7 @@ def pixels(frame: Frame, array: Array) -> Array:
     if not isinstance(frame, Frame):
         return array
     border, whole = frame.border, frame.height + 2 * frame.border
-    images = array.reshape(frame.images, whole, frame.width + 2 * border, frame.channels)
+    images = array.reshape(frame.images, whole, frame.width + 2 * border, -1)[..., : frame.channels]
     return images[:, border : whole - border, border : border + frame.width]
 
 

@@ -1,8 +1,9 @@
-"""What hand tiles and strips are chosen by: sums under way, shuffled reads, lines of pools."""
+"""What hand tiles and strips are chosen by: sums under way, shuffled reads, lines of windows."""
 
 import pytest
 
-from schedules.cpu import pool
+from schedules.cpu import depthwise, pool
+from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pool import Pool
 from schedules.cpu.products import Product
@@ -47,12 +48,31 @@ def test_channels_in_order_are_used_whole() -> None:
     assert unused_bytes(shuffled(8, 1), AVX2, 7) == 0
 
 
-@pytest.mark.parametrize(("channels", "vectors"), [(240, 2), (384, 2), (200, 1)])
-def test_pools_over_rows_that_do_not_stay_take_whole_lines(channels: int, vectors: int) -> None:
+@pytest.mark.parametrize(("channels", "vectors"), [(240, 2), (384, 2), (200, 1), (16, 2)])
+def test_pools_take_whole_lines(channels: int, vectors: int) -> None:
     work = Pool(Frame(1, 28, 28, channels, 1), Frame(1, 14, 14, channels), "average", 2, 8)
     assert pool.hand_tiles(work, AVX2, 7)[0].vectors == vectors
 
 
-def test_pools_over_rows_that_stay_take_the_widest_row() -> None:
-    work = Pool(Frame(1, 28, 28, 16, 1), Frame(1, 14, 14, 16), "average", 2, 8)
-    assert pool.hand_tiles(work, AVX2, 7)[0].vectors == 1
+@pytest.mark.parametrize(
+    ("channels", "extent", "rows", "blocks_first"),
+    [
+        (72, 14, 14, False),  # the rows under a window stay
+        (240, 7, 7, True),  # they do not, beside the weights of all channels
+        (512, 14, 14, True),
+        (50, 56, 4, False),  # blocks would share lines of a strip that does not stay
+    ],
+)
+def test_blocks_are_outside_where_rows_of_all_channels_do_not_stay(
+    channels: int, extent: int, rows: int, blocks_first: bool
+) -> None:
+    frames = Frame(1, extent, extent, channels, 1), Frame(1, extent, extent, channels)
+    tile = depthwise.hand_tiles(Depthwise(*frames, 1, 8, "relu"), AVX2, rows)[0]
+    assert tile.blocks_first == blocks_first
+
+
+def test_a_tile_of_all_channels_has_one_order() -> None:
+    work = Depthwise(Frame(1, 14, 14, 16, 1), Frame(1, 14, 14, 16), 1, 8)
+    whole = [tile for tile in depthwise.tiles_that_fit(work, AVX2) if tile[1] == 2]
+    assert whole
+    assert not any(blocks_first for *_, blocks_first in whole)
