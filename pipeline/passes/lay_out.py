@@ -99,7 +99,7 @@ def _spare(channels: int, dtype: str) -> int:
     A window reads the same channels of pixels that lie next to and above each other. Of 512
     channels of float32 the first lines of all pixels are in two sets, which hold 16 of them.
     Measured on Zen 4, one thread: a depthwise convolution of 512 channels of 14x14 pixels takes 46
-    us without the line, 27 us with it.
+    us without the line and 30 us with it; with the pointwise one behind it 1186 and 1177 us.
     """
     size = np.dtype(dtype).itemsize
     lines, rest = divmod(channels * size, LINE)

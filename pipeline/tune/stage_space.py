@@ -1,14 +1,13 @@
 """The tiles of one operator that fit the registers.
 
-There are two sketches for each choice of all but the columns, one of them of fewer columns than
-vectors: the schedule of the operator, which may nest these otherwise, in which the number of
-columns is a variable that MetaSchedule samples from those that fit. A candidate is a sketch with a
-decision, so that no candidate exceeds the registers. The spaces are so small, a few to some 150
-candidates, that they are listed, not mutated at random.
+There are two sketches for each choice of vectors, if the tile has vectors, one of them of fewer
+columns than vectors: the schedule of the operator, which may nest these otherwise, in which the
+number of columns is a variable that MetaSchedule samples from those that fit. A candidate is a
+sketch with a decision, so that no candidate exceeds the registers. The spaces are so small, a few
+to some 150 candidates, that they are listed, not mutated at random.
 """
 
 from functools import cached_property
-from typing import Any
 
 from tvm import s_tir
 from tvm.s_tir.schedule import Trace
@@ -33,7 +32,7 @@ class StageSpace:
         work, module = self.stage.work, operator(self.stage.work)
         names, fitting = field_names(self.stage), module.tiles_that_fit(work, machine)
         self.tiles: list[TileFields] = [dict(zip(names, t, strict=True)) for t in fitting]
-        self._sketches: dict[tuple[Any, ...], tuple[s_tir.Schedule, list[int]]] = {}
+        self._sketches: dict[tuple[int | None, bool], tuple[s_tir.Schedule, list[int]]] = {}
 
     @cached_property
     def hand(self) -> TileFields:
@@ -52,10 +51,10 @@ class StageSpace:
         return self.schedule(tile).mod["main"]
 
     def schedule(self, tile: TileFields) -> s_tir.Schedule:
-        """The sketch for all but the tile's columns, with the decision for these."""
-        key = _sketch_key(tile)
+        """The sketch for the tile's vectors, with the decision for its columns."""
+        key = tile.get("vectors"), _narrow(tile)
         if key not in self._sketches:
-            self._sketches[key] = self._sketch(tile)
+            self._sketches[key] = self._sketch(*key)
         sketch, columns = self._sketches[key]
         if not columns:
             return sketch
@@ -70,23 +69,20 @@ class StageSpace:
         """The moves that were made, as Python."""
         return str(self.schedule(tile).trace)
 
-    def _sketch(self, like: TileFields) -> tuple[s_tir.Schedule, list[int]]:
-        """The schedule for tiles of the same sketch, and the columns that it samples from."""
-        fitting = [tile for tile in self.tiles if _sketch_key(tile) == _sketch_key(like)]
+    def _sketch(self, vectors: int | None, narrow: bool) -> tuple[s_tir.Schedule, list[int]]:
+        """The schedule for a number of vectors, and the columns that it samples from."""
+        alike = (vectors, narrow)
+        fitting = [tile for tile in self.tiles if (tile.get("vectors"), _narrow(tile)) == alike]
         columns = [tile["columns"] for tile in fitting if "columns" in tile]
         sketch = s_tir.Schedule(self.program, seed=1)
-        fields: TileFields = {"strip_rows": self.strip_rows, **like}
+        fields: TileFields = {"strip_rows": self.strip_rows}
+        if vectors is not None:
+            fields["vectors"] = vectors
         if columns:
             uniform = [1 / len(columns)] * len(columns)
             fields["columns"] = sketch.sample_categorical(columns, uniform)
         schedule_stage(sketch, self.stage, operator(self.stage.work).Tile(**fields))
         return sketch, columns
-
-
-def _sketch_key(tile: TileFields) -> tuple[Any, ...]:
-    """What tells sketches apart."""
-    others = {name: value for name, value in tile.items() if name != "columns"}
-    return _narrow(tile), *sorted(others.items())
 
 
 def _narrow(tile: TileFields) -> bool:

@@ -1,7 +1,7 @@
 """Depthwise 3x3 convolution on a CPU.
 
     for strip in parallel:                           # strip_rows rows of output pixels
-        for row, vector_block, column_block:         # or vector_block, row, column_block
+        for row, vector_block, column_block:
             sum[columns, vectors x lanes] = bias[v]  # lives in registers
             for kh, kw in unroll:
                 sum[x, v] += data[row * stride + kh, x * stride + kw, v] * weight[kh, kw, v]
@@ -14,15 +14,16 @@ multiply-add takes nothing from memory, the weights of all nine taps stay in reg
 """
 
 from dataclasses import dataclass
+from math import ceil, gcd
 
 import numpy as np
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
-from schedules.cpu.channel_window import Tile, Window, in_both_orders, nest
-from schedules.cpu.window import KERNEL
+from schedules.cpu.products import L2_BYTES
+from schedules.cpu.window import KERNEL, Tile, nest, stays
 from schedules.frame import Frame
-from schedules.machine import Machine
+from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store
 from schedules.vectors import Vectors
 
@@ -40,8 +41,12 @@ __all__ = [
 
 NESTS = 2
 
+# Bytes that one way of a first-level cache holds.
+PAGE = 4096
 # Vectors of data that the compiler loads ahead of their multiply-adds, times the stride.
 AHEAD = 8
+# The share of what could hide behind multiply-adds that does not.
+EXPOSED = 1 / 6
 
 
 @dataclass(frozen=True)
@@ -111,18 +116,14 @@ def pack(work: Depthwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.
     return {"weight": np.ascontiguousarray(taps), "bias": packed}
 
 
-def tiles_that_fit(work: Depthwise, machine: Machine) -> list[tuple[int, int, bool]]:
-    """Every (columns, vectors) whose sums and weights fit the registers, with room for data, each
-    with either loop outside."""
-    return in_both_orders(
-        work,
-        [
-            (columns, vectors)
-            for vectors in range(1, work.vectors.count + 1)
-            for columns in range(1, work.target.width + 1)
-            if work.vectors.count % vectors == 0 and _fits(work, machine, columns, vectors)
-        ],
-    )
+def tiles_that_fit(work: Depthwise, machine: Machine) -> list[tuple[int, int]]:
+    """Every (columns, vectors) whose sums and weights fit the registers, with room for data."""
+    return [
+        (columns, vectors)
+        for vectors in range(1, work.vectors.count + 1)
+        for columns in range(1, work.target.width + 1)
+        if work.vectors.count % vectors == 0 and _fits(work, machine, columns, vectors)
+    ]
 
 
 def _fits(work: Depthwise, machine: Machine, columns: int, vectors: int) -> bool:
@@ -138,9 +139,44 @@ def hand_tiles(work: Depthwise, machine: Machine, strip_rows: int) -> list[Tile]
 
     Nine taps of more sums than that, all unrolled, do not stay in registers.
     """
-    fitting = [Tile(strip_rows, *tile) for tile in tiles_that_fit(work, machine)]
-    roomy = [tile for tile in fitting if tile.columns * tile.vectors <= machine.registers // 2]
-    # Measured on Zen 4: six sums are as fast as eight, as those of the next tile are under way too.
-    latency = 0 if machine.memory_operands else machine.fma_latency
-    window = Window(work, machine, KERNEL, KERNEL, latency)
-    return sorted(roomy or fitting, key=window.cycles)
+    fitting = tiles_that_fit(work, machine)
+    roomy = [tile for tile in fitting if tile[0] * tile[1] <= machine.registers // 2]
+    ordered = sorted(roomy or fitting, key=lambda tile: cycles(work, machine, *tile))
+    return [Tile(strip_rows, *tile) for tile in ordered]
+
+
+def cycles(work: Depthwise, machine: Machine, columns: int, vectors: int) -> float:
+    """Cycles of one kernel row over one row of pixels."""
+    fma, load = machine.fma_cycles(work.lanes), machine.load_cycles(work.lanes)
+    size = np.dtype(work.dtype).itemsize
+    # A tile reads whole lines, be they its own or half another's.
+    line_cycles = ceil(vectors * work.lanes * size / LINE) * LINE / L2_BYTES
+    kept, crowded = stays(work, machine), _crowded(work, machine, columns)
+
+    def step(x: int) -> float:
+        pixels = (x - 1) * work.stride + KERNEL
+        loads = vectors * (pixels + KERNEL) * load
+        if not kept:
+            loads = max(loads, (KERNEL * x if crowded else pixels) * line_cycles)
+        multiply = KERNEL * x * vectors * fma
+        # A sum grows by the taps of a row one after the other. Measured on Zen 4, nothing waits for
+        # that, as the sums of the next tile are under way too.
+        latency = 0 if machine.memory_operands else KERNEL * machine.fma_latency
+        most = max(multiply, loads, latency)
+        return most + EXPOSED * min(multiply, loads) + 1 if x else 0
+
+    full, rest = divmod(work.target.width, columns)
+    return (full * step(columns) + step(rest)) * work.vectors.count / vectors
+
+
+def _crowded(work: Depthwise, machine: Machine, columns: int) -> bool:
+    """Whether the first-level cache cannot hold the pixels under a tile, which the taps of a row
+    then load one by one.
+
+    Pixels that are a power of two of lines apart share few of its sets; each has as many ways as
+    the cache has pages, one of which goes to what is written.
+    """
+    lines = ceil(work.source.shape[2] * np.dtype(work.dtype).itemsize / LINE)
+    sets = PAGE // LINE // gcd(lines, PAGE // LINE)
+    pixels = KERNEL * ((columns - 1) * work.stride + KERNEL)
+    return pixels > sets * (machine.l1_bytes // PAGE - 1)

@@ -1,7 +1,7 @@
 """Pooling on a CPU.
 
     for strip in parallel:                           # strip_rows rows of output pixels
-        for row, vector_block, column_block:     # or vector_block, row, column_block
+        for row, vector_block, column_block:
             best[columns, vectors x lanes] = 0       # lives in registers
             for kh, kw in unroll:
                 best[x, v] = max(best[x, v], data[row * stride + kh, x * stride + kw, v])
@@ -20,8 +20,7 @@ import numpy as np
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
-from schedules.cpu.channel_window import Tile, Window, in_both_orders, nest
-from schedules.cpu.window import KERNEL
+from schedules.cpu.window import KERNEL, Tile, nest
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store, zero
@@ -114,34 +113,30 @@ def weight_shapes(work: Pool) -> dict[str, tuple[int, ...]]:
     return {}
 
 
-def tiles_that_fit(work: Pool, machine: Machine) -> list[tuple[int, int, bool]]:
-    """Every (columns, vectors) whose results and one row of data fit the registers, each with
-    either loop outside."""
-    return in_both_orders(
-        work,
-        [
-            (columns, vectors)
-            for vectors in range(1, work.vectors.count + 1)
-            for columns in range(1, min(work.target.width, machine.registers) + 1)
-            if work.vectors.count % vectors == 0
-            and vectors * (columns + (columns - 1) * work.stride + work.window[0])
-            <= machine.registers
-        ],
-    )
+def tiles_that_fit(work: Pool, machine: Machine) -> list[tuple[int, int]]:
+    """Every (columns, vectors) whose results and one row of data fit the registers."""
+    return [
+        (columns, vectors)
+        for vectors in range(1, work.vectors.count + 1)
+        for columns in range(1, min(work.target.width, machine.registers) + 1)
+        if work.vectors.count % vectors == 0
+        and vectors * (columns + (columns - 1) * work.stride + work.window[0]) <= machine.registers
+    ]
 
 
 def hand_tiles(work: Pool, machine: Machine, strip_rows: int) -> list[Tile]:
-    """Those that use most of the lines which they bring, the widest row of the fewest vectors
-    first, as every load serves up to three results; of the two orders the one of fewer cycles.
-    """
-    window = Window(work, machine, work.window[0], weights=0, latency=1)
-    fitting = [Tile(strip_rows, *tile) for tile in tiles_that_fit(work, machine)]
-    size = np.dtype(work.dtype).itemsize
+    """The widest row of a vector first, as every load serves up to three results, of whole lines.
 
-    def used(tile: Tile) -> float:
-        of_a_pixel: int = tile.vectors * work.lanes * size
+    Two vector blocks that share lines bring each line twice, from the second-level cache where the
+    rows under the window do not stay in the first.
+    """
+    size, fitting = np.dtype(work.dtype).itemsize, tiles_that_fit(work, machine)
+
+    def used(vectors: int) -> float:
+        of_a_pixel = vectors * work.lanes * size
         return of_a_pixel / (ceil(of_a_pixel / LINE) * LINE)
 
-    most = max(used(tile) for tile in fitting)
-    whole = [tile for tile in fitting if used(tile) >= most]
-    return sorted(whole, key=lambda tile: (tile.vectors, -tile.columns, window.cycles(tile)))
+    most = max(used(vectors) for _, vectors in fitting)
+    whole = [(columns, vectors) for columns, vectors in fitting if used(vectors) >= most]
+    whole.sort(key=lambda tile: (tile[1], -tile[0]))
+    return [Tile(strip_rows, *tile) for tile in whole]

@@ -1,4 +1,6 @@
-"""What hand tiles and strips are chosen by: sums under way, shuffled reads, lines of windows."""
+"""What hand tiles and strips are chosen by: sums under way, shuffled reads, lines of pools."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -54,25 +56,9 @@ def test_pools_take_whole_lines(channels: int, vectors: int) -> None:
     assert pool.hand_tiles(work, AVX2, 7)[0].vectors == vectors
 
 
-@pytest.mark.parametrize(
-    ("channels", "extent", "rows", "blocks_first"),
-    [
-        (72, 14, 14, False),  # the rows under a window stay
-        (240, 7, 7, True),  # they do not, beside the weights of all channels
-        (512, 14, 14, True),
-        (50, 56, 4, False),  # blocks would share lines of a strip that does not stay
-    ],
-)
-def test_blocks_are_outside_where_rows_of_all_channels_do_not_stay(
-    channels: int, extent: int, rows: int, blocks_first: bool
-) -> None:
-    frames = Frame(1, extent, extent, channels, 1), Frame(1, extent, extent, channels)
-    tile = depthwise.hand_tiles(Depthwise(*frames, 1, 8, "relu"), AVX2, rows)[0]
-    assert tile.blocks_first == blocks_first
-
-
-def test_a_tile_of_all_channels_has_one_order() -> None:
-    work = Depthwise(Frame(1, 14, 14, 16, 1), Frame(1, 14, 14, 16), 1, 8)
-    whole = [tile for tile in depthwise.tiles_that_fit(work, AVX2) if tile[1] == 2]
-    assert whole
-    assert not any(blocks_first for *_, blocks_first in whole)
+def test_a_line_between_pixels_uncrowds_the_first_cache() -> None:
+    frames = Frame(1, 14, 14, 512, 1), Frame(1, 14, 14, 512)
+    apart = [replace(frame, spare=16) for frame in frames]
+    cost = depthwise.cycles
+    close, spared = (cost(Depthwise(*pair, 1, 8), AVX2, 4, 2) for pair in (frames, apart))
+    assert spared < close
