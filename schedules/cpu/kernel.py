@@ -23,12 +23,12 @@ from schedules.cpu.border import Border
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.moves import Nest, begin_apart
 from schedules.cpu.operators import Work, operator
-from schedules.cpu.overlap import overlapping, strip_tile, windows
+from schedules.cpu.overlap import overlapping, rows_first, steps_of, strip_tile, windows
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.prefetch import fetching_ahead
 from schedules.cpu.prefetch_rows import rows_ahead
-from schedules.cpu.strips import function, in_sequence, in_strips, nests_of
+from schedules.cpu.strips import function, in_sequence, in_steps, in_strips, nests_of
 from schedules.frame import Frame, Planes
 from schedules.program import prim_func, scratch, tensor
 
@@ -190,11 +190,15 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
     each with as many parallel tasks as it has strips and vector blocks. Where strips overlap they
     have to be merged, and to divide the rows.
     """
+    rows = tiles[-1].strip_rows
+    steps = steps_of(rows) if kernel.overlaps else 1
     if kernel.overlaps:
-        kernel = _in_strips_of(kernel, tiles[-1].strip_rows)
+        kernel = _in_strips_of(kernel, rows)
+        tiles = [replace(tile, strip_rows=rows // steps) for tile in tiles]
     whole = _program(kernel)
     borders: list[PrimFunc] = []
     strips: list[PrimFunc] = []
+    first: list[int | None] = []
     alone = not merged or sum(not isinstance(s.work, Border) for s in kernel.stages) == 1
     for part, stage, tile in zip(_parts(whole, kernel), kernel.stages, tiles, strict=True):
         if type(stage.work) is Border:
@@ -203,6 +207,9 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
         sch = s_tir.Schedule(part)
         nest = schedule_stage(sch, stage, strip_tile(stage, tile), alone)
         strips.append(_fetching_ahead(sch, stage, nest))
+        first.append(rows_first(stage))
+    if kernel.overlaps:
+        return _in_place(in_steps(whole, borders, strips, steps, first), kernel)
     joined = in_sequence if alone else in_strips
     return _in_place(joined(whole, borders, strips), kernel)
 

@@ -16,6 +16,8 @@ from schedules.cpu.halo import halo
 from schedules.cpu.pool import Pool
 
 WINDOWS = (Depthwise, Pool)
+# Rows of the result that are made at a time.
+STEP_ROWS = 2
 
 
 def windows(stages: Sequence[Any], scratch: Sequence[str]) -> dict[str, int]:
@@ -38,6 +40,18 @@ def overlapping(stages: Sequence[Any], scratch: Sequence[str], strip_rows: int) 
         else stage
         for stage in stages
     )
+
+
+def steps_of(strip_rows: int) -> int:
+    """In how many steps of equal rows a strip is made."""
+    step = max(rows for rows in range(1, STEP_ROWS + 1) if strip_rows % rows == 0)
+    return strip_rows // step
+
+
+def rows_first(stage: Any) -> int | None:
+    """The rows that a stage under a window makes before the first step, beside those of steps."""
+    own = getattr(stage.work, "halo", None)
+    return None if own is None else own.rows - own.step
 
 
 def strip_tile(stage: Any, tile: Any) -> Any:

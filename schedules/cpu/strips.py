@@ -5,6 +5,16 @@
                                              pointwise(strip)
 
 It is one parallel region instead of two, and the buffer between them is never larger than a strip.
+Where a window reads what is made in the strip, a strip is a sequence of steps of a few rows each:
+
+    for strip: for row: convolution(strip, row)       for strip in parallel:
+    for step of any strip: window(step)          ->       for row in the first ones: convolution
+    for step of any strip: pointwise(step)                for step in strip:
+                                                              for row in the next ones: convolution
+                                                              window(step)
+                                                              pointwise(step)
+
+so that rows are read while they are in the first-level cache, which a strip is too large for.
 """
 
 from collections.abc import Sequence
@@ -25,6 +35,53 @@ def in_strips(whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[Prim
     return _joined(whole, [*nests_of(borders), nest], parts)
 
 
+def in_steps(
+    whole: PrimFunc,
+    borders: Sequence[PrimFunc],
+    parts: Sequence[PrimFunc],
+    steps: int,
+    first: Sequence[int | None],
+) -> PrimFunc:
+    """The same where every strip is so many steps.
+
+    Of each part `first` says how many rows a strip makes before its first step, the others are
+    dealt out to the steps; or None, if the loop that the part begins with is over all steps of all
+    strips. Raises ValueError if rows cannot be dealt out evenly.
+    """
+    strip, step = tirx.Var("strip", "int32"), tirx.Var("step", "int32")
+    before: list[Any] = []
+    within: list[Any] = []
+    copies: list[Any] = []
+    for part, rows_first in zip(parts, first, strict=True):
+        outer = part.body.block.body
+        if rows_first is None:
+            within.append(_put(outer.body, {outer.loop_var: strip * steps + step}))
+            continue
+        strips, rows = int(outer.extent), _put(outer.body, {outer.loop_var: strip})
+        each, left = divmod(int(rows.extent) - rows_first, steps)
+        if left:
+            raise ValueError(f"{int(rows.extent) - rows_first} rows are not {steps} equal steps")
+        # Sums that lived in both places would live in neither's registers.
+        own = {
+            buffer: tirx.Buffer(f"{buffer.name}_first", buffer.ty)
+            for buffer in part.body.block.alloc_buffers
+        }
+        copies += own.values()
+        before.append(_put(_rows(rows, 0, rows_first), own))
+        within.append(_rows(rows, step * each + rows_first, each))
+    in_step = tirx.For(step, 0, steps, tirx.ForKind.SERIAL, tirx.SeqStmt(within))
+    body = tirx.SeqStmt([*before, in_step])
+    nest = tirx.For(strip, 0, strips, tirx.ForKind.PARALLEL, body)
+    return _joined(whole, [*nests_of(borders), nest], parts, copies)
+
+
+def _rows(loop: Any, start: Any, count: int) -> Any:
+    """So many iterations of a loop from one on."""
+    row = tirx.Var(loop.loop_var.name, "int32")
+    body = _put(loop.body, {loop.loop_var: row + start})
+    return tirx.For(row, 0, count, loop.kind, body, annotations=loop.annotations)
+
+
 def in_sequence(
     whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[PrimFunc]
 ) -> PrimFunc:
@@ -32,8 +89,10 @@ def in_sequence(
     return _joined(whole, [*nests_of(borders), *nests_of(parts)], parts)
 
 
-def _joined(whole: PrimFunc, nests: Sequence[Any], parts: Sequence[PrimFunc]) -> PrimFunc:
-    scratch = list(parts[0].params[len(whole.params) :])
+def _joined(
+    whole: PrimFunc, nests: Sequence[Any], parts: Sequence[PrimFunc], copies: Sequence[Any] = ()
+) -> PrimFunc:
+    scratch = [*parts[0].params[len(whole.params) :], *copies]
     scratch += [buffer for part in parts for buffer in part.body.block.alloc_buffers]
     return function(whole.params, nests, scratch, whole.attrs)
 
@@ -52,7 +111,7 @@ def _merge(loops: Sequence[Any]) -> Any:
     if len(extents) != 1:
         raise ValueError(f"the stages have different numbers of strips: {sorted(extents)}")
     strip = tirx.Var("strip", "int32")
-    bodies = [_rename(loop, strip) for loop in loops]
+    bodies = [_put(loop.body, {loop.loop_var: strip}) for loop in loops]
     return tirx.For(strip, 0, extents.pop(), tirx.ForKind.PARALLEL, tirx.SeqStmt(bodies))
 
 
@@ -65,6 +124,6 @@ def function(
     return PrimFunc(list(parameters), s_tir.SBlockRealize([], True, root), attrs=attributes)
 
 
-def _rename(loop: Any, variable: tirx.Var) -> Any:
-    """The body of a loop in terms of another variable."""
-    return PrimFunc([loop.loop_var], loop.body).specialize({loop.loop_var: variable}).body
+def _put(body: Any, values: dict[Any, Any]) -> Any:
+    """The body with values in place of variables, and buffers in place of buffers."""
+    return PrimFunc(list(values), body).specialize(values).body
