@@ -54,8 +54,10 @@ def _emit(
     arguments += [relax.const(call.constants[role], DTYPE) for role in shapes.constants]
     types = [relax.TensorType(shape, DTYPE) for shape in shapes.outputs.values()]
     written = [call.writes[role] for role in shapes.outputs]
-    if len(written) == 1 and written[0] in values:
-        # Another kernel has written other channels of the tensor.
+    partial = written[0] in values and written[0] not in call.reads.values()
+    if len(written) == 1 and partial:
+        # Another kernel has written other channels of the tensor. What a kernel reads it does not
+        # write in place: its blocks read each other's pixels.
         whole = [*arguments, values[written[0]]]
         values[written[0]] = builder.emit(
             relax.op.call_tir_inplace(kernel, whole, [len(arguments)], types[0])
