@@ -9,7 +9,8 @@ from tvm.tirx import For
 from pipeline.gpu.accesses import Access, accesses
 from pipeline.gpu.bound import FORMULA, bound_of, device_bytes
 from pipeline.gpu.build import BuiltGpu, Kernel
-from pipeline.gpu.fuse import LAUNCH_SECONDS, apart
+from pipeline.gpu.fuse import apart
+from pipeline.gpu.launch import LAUNCH_SECONDS
 from pipeline.gpu.resources import Resources
 from pipeline.gpu.sass import Mix, instruction_mix
 from pipeline.results import Record

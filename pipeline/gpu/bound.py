@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from pipeline.gpu.fuse import LAUNCH_SECONDS
+from pipeline.gpu.launch import LAUNCH_SECONDS
+from schedules.cuda import traffic
 from schedules.cuda.chain import FLOAT_BYTES, Chain
 from schedules.cuda.operators import Work, signature
 from schedules.cuda.tiles import L2_BYTES
@@ -60,6 +61,8 @@ def bound_of(work: Work, tile: Any, gpu: Gpu) -> Bound:
 
 def device_bytes(work: Work) -> int:
     """Bytes of every tensor and constant, once."""
+    if isinstance(work, Chain):
+        return traffic.device_bytes(work)
     shapes = signature(work)
     groups = (shapes.inputs, shapes.constants, shapes.outputs)
     return FLOAT_BYTES * sum(prod(shape) for group in groups for shape in group.values())

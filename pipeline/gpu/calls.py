@@ -8,8 +8,9 @@ import numpy as np
 from pipeline.errors import RequestError
 from pipeline.gpu import pack
 from pipeline.gpu.pack import Arrays
-from pipeline.gpu.units import Unit
+from pipeline.gpu.units import Unit, readers_after
 from pipeline.operators import Network, Operator
+from schedules.cuda.block import LANES, padded
 from schedules.cuda.chain import PATCH, Chain
 from schedules.cuda.mean import Mean
 from schedules.cuda.operators import Work
@@ -55,9 +56,10 @@ def order_of(network: Network, unit: Unit) -> Order:
 def calls_of(
     network: Network, unit: Unit, expansion: Expansion, follower: Unit | None
 ) -> list[Call]:
-    """The kernels of a unit. `follower` is the unit whose expansion the last of them computes."""
+    """The kernels of a unit. `follower` is the unit whose expansion, or mean, the last of them
+    computes."""
     if unit.other is not None:
-        return [_other(network, unit.other)]
+        return [] if expansion == "before" else [_other(network, unit.other)]
     if unit.window and unit.project:
         first = [] if expansion != "apart" or not unit.expand else [_expansion(network, unit)]
         made = _chain(network, unit, expansion)
@@ -68,13 +70,30 @@ def calls_of(
 
 
 def can_follow(network: Network, unit: Unit, follower: Unit) -> bool:
-    """Whether a block that makes a group of the unit's result has all that the next reads."""
+    """Whether a block that makes some groups of the unit's result has all that the next reads."""
     project, expand = unit.project, follower.expand
+    if follower.other is not None:
+        return unit.window is not None and _only_mean(network, unit, follower.other)
     if not (unit.window and project and expand and follower.window and follower.project):
         return False
+    if expand.data != project.writes or expand.shuffle > 1:
+        return False
     channels, made = network.shapes[project.writes][1], len(pack.parameters(project)[0])
-    same = expand.groups == project.groups and channels == made and project.offset == 0
-    return same and expand.data == project.writes and expand.shuffle == 1
+    if unit.pool:
+        # One block has the channels of both, in their own order.
+        pooled = network.shapes[unit.pool.data][1]
+        return channels == made + pooled and channels // expand.groups % LANES == 0
+    return expand.groups == project.groups and channels == made and project.offset == 0
+
+
+def _only_mean(network: Network, unit: Unit, other: Operator) -> bool:
+    """Whether nothing but a mean reads what the unit's projection writes."""
+    project = unit.project
+    if other.kind != "mean" or project is None or unit.pool is not None:
+        return False
+    alone = len(pack.parameters(project)[0]) == network.shapes[project.writes][1]
+    # Residual units before this one read a tensor of the same name.
+    return alone and readers_after(network, project) == [other]
 
 
 def _other(network: Network, operator: Operator) -> Call:
@@ -164,7 +183,8 @@ def _chain(network: Network, unit: Unit, expansion: Expansion) -> Call:
             pool_offset=unit.pool.offset,
         )  # fmt: skip
         reads["pooled"] = unit.pool.data
-    return Call(work, reads, {"out": project.writes}, constants)
+    same = tuple(role for role in reads if role != "data" and reads[role] == reads["data"])
+    return Call(replace(work, aliases=same), reads, {"out": project.writes}, constants)
 
 
 def _ordered(network: Network, unit: Unit, order: Order) -> Frame:
@@ -176,20 +196,21 @@ def _ordered(network: Network, unit: Unit, order: Order) -> Frame:
 
 
 def _followed(network: Network, call: Call, follower: Unit) -> Call:
-    """The call with the expansion of the next unit at its end."""
+    """The call with the expansion, or the mean, of the next unit at its end."""
+    assert isinstance(call.work, Chain)
+    if follower.other is not None:
+        return replace(call, work=replace(call.work, mean=True), writes={"out": follower.result})
     expand, order = follower.expand, order_of(network, follower)
     assert expand is not None
-    assert isinstance(call.work, Chain)
-    work = replace(call.work, follow=_product(expand), order=order, after=order.places)
-    product = call.work.project
-    assert product is not None
     constants = pack.grouped(expand)
-    # The result lies in shared memory with its outputs up to a multiple of four.
-    rows = product.vectors * 4
+    # The result lies in shared memory with the channels of a group up to a multiple of four.
     weight = constants["weight"]
+    rows = padded(weight.shape[1])
     wide = np.zeros((weight.shape[0], rows, weight.shape[2]), "float32")
     wide[:, : weight.shape[1]] = weight
-    work = replace(work, follow=replace(_product(expand), inputs=rows))
+    work = replace(
+        call.work, follow=replace(_product(expand), inputs=rows), order=order, after=order.places
+    )
     constants = call.constants | _named("follow", constants | {"weight": wide})
     return Call(work, call.reads, call.writes | {"after": expand.writes}, constants)
 

@@ -75,6 +75,13 @@ def only_reader(network: Network, tensor: str) -> Operator | None:
     return readers[0]
 
 
+def readers_after(network: Network, writer: Operator) -> list[Operator]:
+    """The operators that read a tensor from the time on at which an operator has written it."""
+    number = next(n for n, one in enumerate(network.operators) if one is writer)
+    later = network.operators[number + 1 :]
+    return [o for o in later if writer.writes in (o.data, o.residual, o.gate)]
+
+
 def _unit(network: Network, first: Operator, rest: list[Operator]) -> Unit:
     if first.kind == "first_convolution":
         pool = _next(network, first, "max_pool", rest)

@@ -5,18 +5,19 @@
         windowed = depthwise(middle)                 # shared memory
         result = relu(project(windowed) + residual)  # to the target, and to shared memory
         after = relu(follow(result))                 # the first 1x1 of the next unit
+        mean = sum of result over the image          # instead of the target
 
-Every step may be missing. A slice is a group of the projection: it needs of all that comes before
-just the channels that its group reads, so slices repeat nothing. What repeats work is the halo, and
-`parts`, which cut a group's outputs where a small map makes too few blocks.
+Every step may be missing. A slice is a group of the projection, or several: it needs of all that
+comes before just the channels that its groups read, so slices repeat nothing. What repeats work is
+the halo, and `parts`, which cut a group's outputs where a small map makes too few blocks.
 """
 
 from dataclasses import dataclass
 
 from schedules.cuda.block import LANES, width
 from schedules.cuda.order import Order
-from schedules.cuda.patch import KERNEL, Halo, Line, Square
-from schedules.cuda.product import Product, largest_divisor
+from schedules.cuda.patch import KERNEL
+from schedules.cuda.product import Product
 from schedules.cuda.window import Window
 from schedules.frame import Frame, Planes
 
@@ -31,9 +32,11 @@ class Chain:
 
     `source` are images or a tensor whose slices lie one behind the other; `middle` is the frame of
     what `expand` makes. Results go to the channels of `target` from `offset` on, or in `order` if
-    there is one; those of `follow` to a tensor of `after` channels, in `order`. `pooled` is the
-    frame of the tensor whose average pool goes to the channels of `target` from `pool_offset` on.
-    `gather` is the number of groups of a shuffle that `project` reads through without an order.
+    there is one, or if `mean` holds only their mean over each image is stored. Those of `follow` go
+    to a tensor of `after` channels, in `order`. `pooled` is the frame of the tensor whose average
+    pool goes to the channels of `target` from `pool_offset` on; `follow` reads these too. `gather`
+    is the number of groups of a shuffle that `project` reads through without an order. `aliases`
+    are the inputs that are the same tensor as the data.
     """
 
     source: Frame | Planes
@@ -52,15 +55,17 @@ class Chain:
     pool: Window | None = None
     pool_offset: int = 0
     gather: int = 1
+    mean: bool = False
+    aliases: tuple[str, ...] = ()
 
     @property
-    def slices(self) -> int:
+    def groups(self) -> int:
         """Groups of the projection, which blocks divide among themselves."""
         return self.project.groups if self.project else 1
 
     @property
     def windowed(self) -> int:
-        """Channels of one slice under the window."""
+        """Channels of one group under the window."""
         if self.project:
             return self.project.inputs
         if self.expand:
@@ -69,7 +74,7 @@ class Chain:
 
     @property
     def vectors(self) -> int:
-        """What `parts` divide: the vectors of channels that one slice makes."""
+        """What `parts` divide: the vectors of channels that one group makes."""
         if self.project:
             return self.project.vectors
         return self.windowed // self.window_lanes
@@ -82,13 +87,19 @@ class Chain:
         channels = self.source.channels if isinstance(self.source, Frame) else 0
         return width(self.windowed, channels, self.offset, self.target.channels)
 
+    @property
+    def staged(self) -> bool:
+        """Whether the order scatters what one thread makes, or has places without a channel: then
+        results go through shared memory."""
+        order = self.order
+        return order is not None and (order.shuffle > 1 or order.slice > order.inputs)
+
     def store_lanes(self, product: Product, role: str) -> int:
-        """Values of one access when a product's results go to the tensor of a role; 1 where the
-        shuffle, or a number of outputs that is odd, scatters neighbours."""
+        """Values of one access when a product's results go straight to the tensor of a role."""
         order = self.order if role == "after" or not self.follow else None
         if order is None:
             return width(product.outputs, self.offset, self.target.channels)
-        return width(product.outputs, order.inputs) if order.shuffle == 1 else 1
+        return width(product.outputs, order.inputs)
 
     @property
     def macs(self) -> int:
@@ -98,7 +109,7 @@ class Chain:
             made = self.expand.groups * self.expand.outputs * self.expand.inputs
             count += self.middle.pixels * made
         if self.window and self.window.kind == "depthwise":
-            count += pixels * self.slices * self.windowed * KERNEL * KERNEL
+            count += pixels * self.groups * self.windowed * KERNEL * KERNEL
         for product in (self.project, self.follow):
             if product:
                 count += pixels * product.groups * product.outputs * product.inputs
@@ -108,8 +119,8 @@ class Chain:
 @dataclass(frozen=True)
 class Tile:
     """The numbers of the nest: `rows` x `columns` pixels a block (one row is a line of pixels that
-    may cross images), `parts` of each slice's outputs, `pixels` a thread, `splits` of the
-    reductions, `threads`."""
+    may cross images), `parts` of each group's outputs, `pixels` a thread, `splits` of the
+    reductions, `threads`, and `groups` of the projection a block."""
 
     rows: int
     columns: int
@@ -117,6 +128,7 @@ class Tile:
     pixels: int
     splits: int
     threads: int
+    groups: int = 1
 
     @property
     def count(self) -> int:
@@ -124,47 +136,9 @@ class Tile:
         return self.rows * self.columns
 
 
-def patch_of(chain: Chain, tile: Tile) -> Line | Square:
-    """The pixels of a block: a square where a window reads what the block itself has made."""
-    if chain.expand:
-        return Square(chain.target, tile.rows, tile.columns)
-    return Line(chain.target, tile.count)
-
-
-def halo_of(chain: Chain, tile: Tile) -> Halo | None:
-    """The pixels that the block computes for its window to read."""
-    if not chain.expand or not chain.middle or not chain.window:
-        return None
-    return Square(chain.target, tile.rows, tile.columns).halo(chain.middle, chain.window.stride)
-
-
-def row_bytes(values: int) -> int:
-    """A pixel's row in shared memory; four more values keep rows off each other's banks."""
-    return (values + LANES) * FLOAT_BYTES
-
-
-def shared_bytes(chain: Chain, tile: Tile) -> int:
-    """Shared memory of a block."""
-    halo, count = halo_of(chain, tile), tile.count
-    total = 0
-    if isinstance(chain.source, Planes):
-        total += (halo.count if halo else count) * row_bytes(PATCH)
-    if chain.expand and halo:
-        columns = chain.expand.groups // chain.slices * chain.expand.vectors
-        total += halo.count * row_bytes(columns * LANES)
-        total += parts_bytes(chain.expand, halo.count, columns, tile, step(chain))
-    if chain.project:
-        total += count * row_bytes(chain.windowed) if chain.window else 0
-        columns = chain.project.vectors // tile.parts
-        total += parts_bytes(chain.project, count, columns, tile, step(chain))
-        if not chain.follow and chain.store_lanes(chain.project, "out") == 1:
-            total += count * row_bytes(columns * LANES)
-    if chain.follow and chain.project:
-        total += count * row_bytes(chain.project.vectors * LANES)
-        if chain.store_lanes(chain.follow, "after") == 1:
-            total += count * row_bytes(chain.follow.vectors * LANES)
-        total += parts_bytes(chain.follow, count, chain.follow.vectors, tile, LANES)
-    return total
+def slices(chain: Chain, tile: Tile) -> int:
+    """Into how many slices blocks divide the channels of a tile of pixels."""
+    return chain.groups // tile.groups
 
 
 def step(chain: Chain) -> int:
@@ -177,11 +151,3 @@ def step(chain: Chain) -> int:
     if chain.gather > 1:
         return 1
     return width(product.inputs, chain.source.channels)
-
-
-def parts_bytes(product: Product, count: int, columns: int, tile: Tile, access: int) -> int:
-    """Shared memory in which the splits of a reduction are added up."""
-    splits = largest_divisor(product.inputs // access, tile.splits)
-    pixels = min(tile.pixels, count)
-    rows = -(-count // pixels) * pixels
-    return splits * rows * columns * LANES * FLOAT_BYTES if splits > 1 else 0

@@ -5,18 +5,22 @@ from typing import Any
 from tvm.script.ir_builder import tirx as T
 
 from schedules.cuda.block import LANES, buffer, select, vector
-from schedules.cuda.chain import PATCH, step
+from schedules.cuda.chain import PATCH, slices, step
 from schedules.cuda.patch import KERNEL, Halo
-from schedules.cuda.product import Job, Product, Rows, Share, Spot, emit_product, finish
+from schedules.cuda.product import Access, Job, Product, Rows, Share, Spot, emit_product, finish
+from schedules.cuda.shared import image_of
 from schedules.cuda.site import Patch, Site
-from schedules.frame import Planes
+from schedules.program import zero
+
+TAPS = KERNEL * KERNEL
 
 
 def first_rows(site: Site, where: Patch | Halo, count: int) -> Rows:
     """The data of the first product, from memory; an image's by way of shared memory."""
     chain, data = site.chain, site.tensors["data"]
-    if isinstance(chain.source, Planes):
-        return _patches(site, chain.source, where, count)
+    image = image_of(chain, site.tile)
+    if image is not None:
+        return _patches(site, image, count)
     product = chain.expand or chain.project
     assert product is not None
     tile = site.block.tile
@@ -28,27 +32,37 @@ def first_rows(site: Site, where: Patch | Halo, count: int) -> Rows:
             channel = channel % chain.gather * each + channel // chain.gather
         return data[where.pixel(tile, pixel).number, channel]
 
-    return Rows(load, step(chain))
+    return Rows(load, Access(step(chain), shared=False))
 
 
-def _patches(site: Site, images: Planes, where: Patch | Halo, count: int) -> Rows:
-    """The values under the first convolution's window of every pixel, as rows."""
-    rows, stride = buffer("patches", (count, PATCH + LANES), "shared"), site.chain.stride
-    with site.block.items(count * PATCH) as item:
-        pixel, k = where.pixel(site.block.tile, item // PATCH), item % PATCH
-        plane, tap = k // (KERNEL * KERNEL), k % (KERNEL * KERNEL)
-        row = pixel.row * stride - 1 + tap // KERNEL
-        column = pixel.column * stride - 1 + tap % KERNEL
-        inside = [row >= 0, row < images.height, column >= 0, column < images.width]
-        inside.append(plane < images.planes)
-        value = select(inside, site.tensors["data"][pixel.image, plane, row, column])
-        T.buffer_store(rows, value, [item // PATCH, k])
+def _patches(site: Site, image: Halo, count: int) -> Rows:
+    """The values under the first convolution's window of every pixel, as rows.
+
+    A piece of the image comes to shared memory first, neighbouring threads with neighbouring
+    columns: windows share most of it.
+    """
+    planes = image.source.channels
+    piece = buffer("piece", (planes, image.count), "shared")
+    with site.block.items(planes * image.count) as item:
+        plane, place = item // image.count, item % image.count
+        pixel = image.pixel(site.block.tile, place)
+        value = site.tensors["data"][pixel.image, plane, pixel.row, pixel.column]
+        T.buffer_store(piece, select(pixel.inside, value), [plane, place])
+    rows = buffer("patches", (count, PATCH + LANES), "shared")
+    with site.block.items(count * planes) as item:
+        number, plane = item // planes, item % planes
+        for tap in range(TAPS):
+            place, inside = image.under(number, tap // KERNEL, tap % KERNEL)
+            T.buffer_store(rows, select(inside, piece[plane, place]), [number, plane * TAPS + tap])
+    rest = PATCH - planes * TAPS
+    with site.block.items(count * rest) as item:
+        T.buffer_store(rows, zero(), [item // rest, planes * TAPS + item % rest])
     return shared_rows(rows)
 
 
 def expand(site: Site, product: Product, halo: Halo) -> Any:
     """The product on the halo, zero off the image, in shared memory."""
-    groups = product.groups // site.chain.slices
+    groups = product.groups // slices(site.chain, site.tile)
     share = Share(
         site.slice * groups, groups, 0, product.vectors, site.tile.pixels, site.tile.splits
     )
@@ -67,6 +81,11 @@ def expand(site: Site, product: Product, halo: Halo) -> Any:
     return middle
 
 
-def shared_rows(rows: Any) -> Rows:
-    """Rows that lie in shared memory as [pixel, k]."""
-    return Rows(lambda pixel, group, k: rows[pixel, k], LANES)
+def shared_rows(rows: Any, first: Any = 0, each: int = 0) -> Rows:
+    """Rows that lie in shared memory as [pixel, k]; `each` values of every group from `first` on,
+    if there are several."""
+
+    def load(pixel: Any, group: Any, k: Any) -> Any:
+        return rows[pixel, (group - first) * each + k if each else k]
+
+    return Rows(load, Access(LANES, shared=True))

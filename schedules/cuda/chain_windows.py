@@ -5,7 +5,8 @@ from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cuda.block import LANES, buffer, vector, when_all, width
+from schedules.cuda.block import LANES, buffer, select, vector, when_all, width
+from schedules.cuda.chain import slices
 from schedules.cuda.chain_rows import shared_rows
 from schedules.cuda.patch import Halo
 from schedules.cuda.product import Rows
@@ -16,17 +17,20 @@ from schedules.frame import Frame
 
 def windowed(site: Site, halo: Halo | None, middle: Any) -> Rows:
     """The window's result in shared memory, as the rows of the projection."""
-    chain, count = site.chain, site.tile.count
+    chain, count, groups = site.chain, site.tile.count, site.tile.groups
     assert chain.window is not None
-    rows = buffer("windowed", (count, chain.windowed + LANES), "shared")
-    strip = _strip(site, chain.window, site.slice * chain.windowed, chain.windowed, LANES)
+    places = groups * chain.windowed
+    rows = buffer("windowed", (count, places + LANES), "shared")
+    strip = _strip(site, chain.window, site.slice * places, places, LANES)
 
     def store(pixel: Any, place: Any, sums: Any) -> None:
         with vector(LANES) as lane:
             T.buffer_store(rows, sums[lane], [pixel, place + lane])
 
     emit_window(strip, _taps(site, halo, middle), store)
-    return shared_rows(rows)
+    if groups == 1:
+        return shared_rows(rows)
+    return shared_rows(rows, site.slice * groups, chain.windowed)
 
 
 def window_to_target(site: Site, halo: Halo | None, middle: Any) -> None:
@@ -52,13 +56,14 @@ def window_to_target(site: Site, halo: Halo | None, middle: Any) -> None:
     emit_window(strip, _taps(site, halo, middle), store)
 
 
-def pool(site: Site, pooled: Frame) -> None:
-    """The average pool of the shortcut; slices and parts divide its channels."""
+def pool(site: Site, pooled: Frame, result: Any) -> None:
+    """The average pool of the shortcut; slices and parts divide its channels. It goes to the rows
+    of the result too, if a product reads them."""
     chain = site.chain
     assert chain.pool is not None
     lanes = width(pooled.channels, chain.pool_offset, chain.target.channels)
-    slices = chain.slices * site.tile.parts
-    each = -(-pooled.channels // (lanes * slices)) * lanes
+    shares = slices(chain, site.tile) * site.tile.parts
+    each = -(-pooled.channels // (lanes * shares)) * lanes
     strip = Strip(
         "pool",
         site.block,
@@ -75,7 +80,7 @@ def pool(site: Site, pooled: Frame) -> None:
         inner = global_tap(site.tensors["pooled"], pooled, stride, site.pixel(pixel))
 
         def tap(down: int, across: int, first: Any, lane: Any) -> Any:
-            if each * slices > pooled.channels:
+            if each * shares > pooled.channels:
                 first = T.min(first, pooled.channels - lanes)
             return inner(down, across, first, lane)
 
@@ -84,11 +89,14 @@ def pool(site: Site, pooled: Frame) -> None:
     def store(pixel: Any, place: Any, sums: Any) -> None:
         where, first = site.pixel(pixel), site.block.slice * each + place
         known = [*where.inside]
-        if each * slices > pooled.channels:
+        if each * shares > pooled.channels:
             known.append(first < pooled.channels)
+        place = chain.pool_offset + first
         with when_all(known), vector(lanes) as lane:
-            at = [where.number, chain.pool_offset + first + lane]
-            T.buffer_store(site.tensors["out"], sums[lane], at)
+            T.buffer_store(site.tensors["out"], sums[lane], [where.number, place + lane])
+        if result is not None:
+            with vector(lanes) as lane:
+                T.buffer_store(result, sums[lane], [pixel, place + lane])
 
     emit_window(strip, taps, store)
 
@@ -108,11 +116,13 @@ def _taps(site: Site, halo: Halo | None, middle: Any) -> Callable[[Any], Tap]:
         source, data, stride = chain.source, site.tensors["data"], window.stride
         return lambda pixel: global_tap(data, source, stride, site.pixel(pixel))
     # In shared memory a slice begins at channel 0.
-    first = site.slice * chain.windowed
+    first = site.slice * site.tile.groups * chain.windowed
 
     def taps(pixel: Any) -> Tap:
-        return lambda down, across, start, lane: middle[
-            halo.index(pixel, down, across), start - first + lane
-        ]
+        def tap(down: int, across: int, start: Any, lane: Any) -> Any:
+            place, inside = halo.under(pixel, down, across)
+            return select(inside, middle[place, start - first + lane])
+
+        return tap
 
     return taps

@@ -3,10 +3,11 @@
 from tvm.tirx import PrimFunc
 
 from schedules.cuda.block import grid
-from schedules.cuda.chain import Chain, Tile, halo_of, patch_of
-from schedules.cuda.chain_products import clear, follow, project
+from schedules.cuda.chain import Chain, Tile, slices
+from schedules.cuda.chain_products import follow, project, result_rows
 from schedules.cuda.chain_rows import expand, first_rows
 from schedules.cuda.chain_windows import pool, window_to_target, windowed
+from schedules.cuda.shared import halo_of, patch_of
 from schedules.cuda.site import Site
 from schedules.frame import Frame, Planes
 from schedules.program import prim_func, tensor
@@ -35,7 +36,7 @@ def constants(chain: Chain) -> dict[str, tuple[int, ...]]:
         if product:
             shapes |= {f"{name}_{role}": shape for role, shape in product.weight_shapes.items()}
     if chain.window:
-        places = chain.slices * chain.windowed
+        places = chain.groups * chain.windowed
         made = chain.window.constants(places)
         shapes |= {f"window_{role}": shape for role, shape in made.items()}
     return shapes
@@ -44,7 +45,8 @@ def constants(chain: Chain) -> dict[str, tuple[int, ...]]:
 def outputs(chain: Chain) -> dict[str, tuple[int, ...]]:
     """The activations that a chain writes, by role."""
     own = chain.order.places if chain.order and not chain.follow else chain.target.channels
-    shapes: dict[str, tuple[int, ...]] = {"out": (chain.target.pixels, own)}
+    rows = chain.target.images if chain.mean else chain.target.pixels
+    shapes: dict[str, tuple[int, ...]] = {"out": (rows, own)}
     if chain.follow:
         shapes["after"] = (chain.target.pixels, chain.after)
     return shapes
@@ -56,7 +58,7 @@ def program(chain: Chain, tile: Tile) -> PrimFunc:
         shapes = {**inputs(chain), **constants(chain), **outputs(chain)}
         tensors = {name: tensor(name, shape) for name, shape in shapes.items()}
         patch = patch_of(chain, tile)
-        with grid(patch.tiles, chain.slices * tile.parts, tile.threads) as block:
+        with grid(patch.tiles, slices(chain, tile) * tile.parts, tile.threads) as block:
             _write(Site(chain, tile, block, patch, tensors))
     return builder.get()
 
@@ -64,16 +66,15 @@ def program(chain: Chain, tile: Tile) -> PrimFunc:
 def _write(site: Site) -> None:
     """All steps that the chain has."""
     chain, count = site.chain, site.tile.count
+    result = result_rows(site) if chain.follow else None
     if chain.pooled:
-        pool(site, chain.pooled)
+        pool(site, chain.pooled, result)
     halo = halo_of(chain, site.tile)
     middle = expand(site, chain.expand, halo) if chain.expand and halo else None
     if chain.window and not chain.project:
         window_to_target(site, halo, middle)
         return
     rows = windowed(site, halo, middle) if chain.window else first_rows(site, site.patch, count)
-    result = project(site, rows)
-    if chain.follow and result is not None:
+    project(site, rows, result)
+    if chain.follow:
         follow(site, chain.follow, result)
-    if chain.order and chain.order.slice > chain.order.inputs:
-        clear(site, chain.order)

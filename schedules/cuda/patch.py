@@ -2,7 +2,8 @@
 
 A line is so many pixels of the tensor, whatever rows and images they belong to: nothing is lost at
 the end of a row of 7. A square has neighbours inside the block, so that a 3x3 window can read what
-the same block has computed, a halo of pixels round the square included.
+the same block has computed, a halo of pixels round the square included. A square of the whole image
+needs no halo, and what lies off the image is computed nowhere.
 """
 
 from dataclasses import dataclass
@@ -75,9 +76,10 @@ class Square:
         """The pixel of an index below `count`; past the edge the nearest, which is not inside."""
         return self._at(tile, index // self.columns, index % self.columns)
 
-    def halo(self, source: Frame, stride: int) -> "Halo":
-        """The pixels of `source` that a padded 3x3 window over this square reads."""
-        return Halo(self, source, stride)
+    @property
+    def covers(self) -> tuple[bool, bool]:
+        """Whether a block has all rows, and all columns, of its image."""
+        return self.rows == self.frame.height, self.columns == self.frame.width
 
     @property
     def _down(self) -> int:
@@ -109,35 +111,76 @@ class Square:
 
 @dataclass(frozen=True)
 class Halo:
-    """What a 3x3 window with this stride reads for a square."""
+    """What a padded 3x3 window with this stride reads for the pixels of `inner`, which are a square
+    or the halo of one. Of an image that a block has whole, the pixels off it are left out."""
 
-    square: Square
+    inner: "Square | Halo"
     source: Frame
     stride: int
 
     @property
+    def covers(self) -> tuple[bool, bool]:
+        """Whether a block has all rows, and all columns, of its image."""
+        return self.inner.covers
+
+    @property
+    def rows(self) -> int:
+        """Rows of the halo."""
+        return self._extent(self.inner.rows, self.source.height, self.covers[0])
+
+    @property
     def columns(self) -> int:
         """Pixels from one row of the halo to the next."""
-        return (self.square.columns - 1) * self.stride + KERNEL
+        return self._extent(self.inner.columns, self.source.width, self.covers[1])
 
     @property
     def count(self) -> int:
         """Pixels of the halo."""
-        return ((self.square.rows - 1) * self.stride + KERNEL) * self.columns
+        return self.rows * self.columns
+
+    def corner(self, tile: Any) -> tuple[Any, Any, Any]:
+        """Image, row and column of the first pixel, which may be off the image."""
+        image, row, column = self.inner.corner(tile)
+        down, across = self._margins
+        return image, row * self.stride - down, column * self.stride - across
 
     def pixel(self, tile: Any, index: Any) -> Pixel:
         """The pixel of an index below `count`; `inside` says whether it is one of the image."""
-        image, row, column = self.square.corner(tile)
-        row = row * self.stride - 1 + index // self.columns
-        column = column * self.stride - 1 + index % self.columns
-        frame = self.source
-        inside = (row >= 0, row < frame.height, column >= 0, column < frame.width)
-        row = T.max(T.min(row, frame.height - 1), 0)
-        column = T.max(T.min(column, frame.width - 1), 0)
+        image, row, column = self.corner(tile)
+        row, column = row + index // self.columns, column + index % self.columns
+        frame, inside = self.source, []
+        if not self.covers[0]:
+            inside += [row >= 0, row < frame.height]
+            row = T.max(T.min(row, frame.height - 1), 0)
+        if not self.covers[1]:
+            inside += [column >= 0, column < frame.width]
+            column = T.max(T.min(column, frame.width - 1), 0)
         number = (image * frame.height + row) * frame.width + column
-        return Pixel(image, row, column, number, inside)
+        return Pixel(image, row, column, number, tuple(inside))
 
-    def index(self, index: Any, down: int, across: int) -> Any:
-        """Where the tap (down, across) of the window of a pixel of the square lies in the halo."""
-        row = index // self.square.columns * self.stride + down
-        return row * self.columns + index % self.square.columns * self.stride + across
+    def under(self, index: Any, down: int, across: int) -> tuple[Any, tuple[Any, ...]]:
+        """Where the tap (down, across) of the window of a pixel of `inner` lies in the halo, and
+        when it is in it."""
+        above, before = self._margins
+        row = index // self.inner.columns * self.stride + above - 1 + down
+        column = index % self.inner.columns * self.stride + before - 1 + across
+        inside = []
+        for place, tap, extent, whole in (
+            (row, down, self.rows, self.covers[0]),
+            (column, across, self.columns, self.covers[1]),
+        ):
+            # The middle of a window is a pixel.
+            if whole and tap == 0:
+                inside.append(place >= 0)
+            if whole and tap == KERNEL - 1:
+                inside.append(place < extent)
+        return row * self.columns + column, tuple(inside)
+
+    @property
+    def _margins(self) -> tuple[int, int]:
+        """Rows before the first, and columns, that the window's padding reaches."""
+        down, across = self.covers
+        return 0 if down else 1, 0 if across else 1
+
+    def _extent(self, inner: int, whole: int, covered: bool) -> int:
+        return whole if covered else (inner - 1) * self.stride + KERNEL

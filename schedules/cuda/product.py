@@ -14,6 +14,7 @@ splitting the reduction among threads gives each multiprocessor enough loads in 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
 from typing import Any
 
@@ -22,6 +23,10 @@ from tvm.script.ir_builder import tirx as T
 from schedules.activation import activate
 from schedules.cuda.block import LANES, Block, buffer, padded, serial, unrolled, vector, when_all
 from schedules.program import zero
+
+# Values of each pixel's row in a turn of the reduction, and of all pixels of a thread where every
+# row has an address of its own.
+TOGETHER, VALUES_UNDER_WAY = 8, 32
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,14 @@ class Spot:
 
 
 @dataclass(frozen=True)
+class Access:
+    """How rows are read: `step` values at once, from shared memory or from a tensor."""
+
+    step: int
+    shared: bool
+
+
+@dataclass(frozen=True)
 class Rows:
     """The data of a product: `load(pixel, group, k)` is a value, k consecutive in steps of `step`.
 
@@ -92,7 +105,12 @@ class Rows:
     """
 
     load: Callable[[Any, Any, Any], Any]
-    step: int
+    access: Access
+
+    @property
+    def step(self) -> int:
+        """Values of one access."""
+        return self.access.step
 
 
 @dataclass(frozen=True)
@@ -187,6 +205,16 @@ def store_global(
             write(sums[part * lanes + lane], part * lanes, lane)
 
 
+def loads_together(steps: int, pixels: int, access: Access) -> int:
+    """How many steps of a reduction are one turn of its loop, whose loads are under way at once:
+    two of 128 bits, and no more values than leave registers for sums and addresses."""
+    limit = TOGETHER // access.step
+    if not access.shared:
+        limit = min(limit, VALUES_UNDER_WAY // (pixels * access.step))
+    return largest_divisor(steps, max(1, limit))
+
+
+@cache
 def largest_divisor(number: int, limit: int) -> int:
     """The largest divisor of a number up to a limit."""
     return max(d for d in range(1, min(number, limit) + 1) if number % d == 0)
@@ -222,7 +250,7 @@ def _accumulate(job: Job, rows: Rows, spot: Spot, loops: tuple[int, Any, int], s
     weight = buffer(f"{name}_weight", (LANES,), "local")
     with unrolled(pixels, "p") as p, vector(LANES) as lane:
         T.buffer_store(sums, zero(), [p, lane])
-    together = largest_divisor(steps, max(1, 8 // rows.step))
+    together = loads_together(steps, pixels, rows.access)
     with serial(steps // together, "k") as outer, unrolled(together, "u") as inner:
         k = (split * steps + outer * together + inner) * rows.step
         with unrolled(pixels, "p") as p, vector(rows.step) as lane:

@@ -23,12 +23,12 @@ class Site:
 
     @property
     def slice(self) -> Any:
-        """The group of the projection."""
+        """The slice of the channels."""
         return self.block.slice // self.tile.parts if self.tile.parts > 1 else self.block.slice
 
     @property
     def part(self) -> Any:
-        """The part of the group's outputs."""
+        """The part of each group's outputs."""
         return self.block.slice % self.tile.parts if self.tile.parts > 1 else 0
 
     def role(self, name: str) -> dict[str, Any]:

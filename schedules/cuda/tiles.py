@@ -9,16 +9,23 @@ from functools import lru_cache
 from math import ceil
 
 from schedules.cuda.block import LANES
-from schedules.cuda.chain import Chain, Tile, shared_bytes
+from schedules.cuda.chain import Chain, Tile
+from schedules.cuda.shared import shared_bytes
 from schedules.cuda.traffic import blocks, device_bytes, steps
+from schedules.frame import Planes
 from schedules.gpu import BLOCK_SHARED_BYTES, Gpu
 
 THREADS = (64, 128, 256)
 PIXELS = (1, 2, 4, 8)
 SPLITS = (1, 2, 4, 8, 16)
 LINES = (1, 2, 4, 7, 8, 14, 16, 28, 32, 49, 56, 64)
-SIDES = (1, 2, 4, 7, 8, 14)
+SIDES = (1, 2, 3, 4, 7, 8, 14)
+# A row of an image that a block may have whole, so that it has no neighbours in it.
+LONGEST_ROW = 28
 MOST_PARTS = 16
+# Neighbouring values that are stored together fill half of the sectors of eight that they touch,
+# wherever they begin.
+LEAST_RUN = 12
 # Values that a thread holds besides sums, data and weights: addresses and counters.
 OTHER_REGISTERS = 40
 MOST_REGISTERS = 128
@@ -44,21 +51,21 @@ def tiles_that_fit(chain: Chain, gpu: Gpu) -> tuple[Tile, ...]:
     return tuple(
         tile
         for rows, columns in _shapes(chain)
-        for parts in _parts(chain)
+        for groups, parts in _shares(chain)
         for pixels in (PIXELS if has_product else (1,))
         for splits in (SPLITS if has_product else (1,))
         for threads in THREADS
-        if fits(chain, tile := Tile(rows, columns, parts, pixels, splits, threads), gpu)
+        if fits(chain, tile := Tile(rows, columns, parts, pixels, splits, threads, groups), gpu)
     )
 
 
 def fits(chain: Chain, tile: Tile, gpu: Gpu) -> bool:
     """Whether a block has what a tile needs, and gives every thread something to do."""
+    if tile.pixels > tile.count or registers(tile) > MOST_REGISTERS:
+        return False
     shared = shared_bytes(chain, tile)
     return (
-        tile.pixels <= max(tile.count, 1)
-        and registers(tile) <= MOST_REGISTERS
-        and shared <= BLOCK_SHARED_BYTES
+        shared <= BLOCK_SHARED_BYTES
         and gpu.resident_blocks(tile.threads, shared, MOST_REGISTERS) >= 1
     )
 
@@ -92,21 +99,54 @@ def seconds(chain: Chain, tile: Tile, gpu: Gpu) -> float:
     return max(cycles / gpu.clock_hz, device_bytes(chain) / gpu.bandwidth)
 
 
+def streaming_seconds(device: int, gpu: Gpu) -> float:
+    """Modelled time of a kernel without its launch that only reads and writes so many bytes."""
+    return max((WAIT + STEP_CYCLES + BLOCK_CYCLES) / gpu.clock_hz, device / gpu.bandwidth)
+
+
 def _shapes(chain: Chain) -> list[tuple[int, int]]:
     """Rows and columns of the pixels of a block."""
     target = chain.target
-    if chain.expand:
+    squares = chain.expand is not None or isinstance(chain.source, Planes)
+    if chain.mean:
+        whole = target.height, target.width
+        return [whole if squares else (1, whole[0] * whole[1])]
+    if squares:
+        sides = sorted({*SIDES, min(target.width, LONGEST_ROW)})
+        # A tile and the same one upright cost as much; rows of the lying one are longer.
         return [
             (rows, columns)
-            for rows in SIDES
-            for columns in SIDES
-            if rows <= target.height and columns <= target.width and rows * columns >= 4
+            for rows in sides
+            for columns in sides
+            if rows <= min(columns, target.height) and columns <= target.width
+            if rows * columns >= 4
         ] or [(1, 1)]
     return [(1, count) for count in LINES if count <= target.pixels]
 
 
+def _shares(chain: Chain) -> list[tuple[int, int]]:
+    """Groups of a block, and the parts of each; the parts are 1 where a step needs all of them."""
+    every, order = chain.groups, chain.order
+    if chain.follow and chain.pooled:
+        return [(every, 1)]
+    if order is None or not chain.staged:
+        return [(1, parts) for parts in _parts(chain)]
+    shares = [(every, 1)]
+    if order.slice == order.inputs:
+        # What a group of the shuffle leaves to each slice lies together, and those of neighbours.
+        run = order.inputs // order.shuffle
+        shares += [
+            (groups, parts)
+            for groups in range(1, every)
+            if every % groups == 0 and groups * run >= LEAST_RUN
+            for parts in (_parts(chain) if groups == 1 else [1])
+            if chain.vectors // parts * LANES >= LEAST_RUN
+        ]
+    return shares
+
+
 def _parts(chain: Chain) -> list[int]:
-    """Into how many parts a slice's vectors can be cut; what follows needs all of them."""
+    """Into how many parts a group's vectors can be cut; what follows needs all of them."""
     if chain.follow or (chain.expand and not chain.project):
         return [1]
     most = min(chain.vectors, MOST_PARTS)

@@ -14,17 +14,34 @@ from pipeline.gpu.sass import instruction_mix, kind_of, read_mix
 from pipeline.models import InputSpec, load
 from pipeline.targets import gpu_target
 from pipeline.targets.gpu import GPUS
-from schedules.cuda.chain import Chain, Tile
+from schedules.cuda.chain import PATCH, Chain, Tile
 from schedules.cuda.operators import hand_tile, program
+from schedules.cuda.order import Order
 from schedules.cuda.product import Product
 from schedules.cuda.tiles import starves
 from schedules.cuda.window import Window
-from schedules.frame import Frame
+from schedules.frame import Frame, Planes
+from schedules.gpu import Gpu
 from tests.cuda.programs import strided_copy
 
 H100 = GPUS["h100"]
 POINTWISE = Chain(Frame(8, 14, 14, 240), Frame(8, 14, 14, 480), project=Product(1, 240, 480))
 DEPTHWISE = Chain(Frame(8, 14, 14, 64), Frame(8, 14, 14, 64), window=Window("depthwise", 1))
+STEM = Chain(
+    Planes(8, 3, 224, 224), Frame(8, 56, 56, 24), expand=Product(1, PATCH, 24, "relu"),
+    middle=Frame(8, 112, 112, 24), window=Window("max", 2), stride=2,
+)  # fmt: skip
+
+
+def shuffled(channels: int, middle: int, groups: int) -> Chain:
+    """The end of a unit of ShuffleNet's second stage, and the first product of the next."""
+    order = Order(middle, groups, groups)
+    follow = Product(groups, channels // groups, middle // groups, "relu")
+    return Chain(
+        Frame(1, 28, 28, order.places), Frame(1, 28, 28, channels), window=Window("depthwise", 1),
+        project=Product(groups, order.slice, channels // groups, "relu"), residual=True,
+        follow=follow, order=order, after=order.places,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +84,17 @@ def test_warps_ask_for_neighbouring_values(chain: Chain, gpu) -> None:
     assert {one.tensor for one in found} >= {"data", "out"}
     assert all(one.coalesced and one.widest == 16 for one in found), found
     assert not starves(chain, tile, gpu)
+
+
+@pytest.mark.parametrize("gpu", GPUS.values(), ids=GPUS)
+@pytest.mark.parametrize(
+    "chain",
+    [shuffled(200, 50, 2), shuffled(240, 60, 3), shuffled(272, 68, 4), shuffled(384, 96, 8), STEM],
+    ids=["2", "3", "4", "8", "stem"],
+)
+def test_shuffled_results_and_images_are_neighbours_too(chain: Chain, gpu: Gpu) -> None:
+    found = accesses(program(chain, hand_tile(chain, gpu)))
+    assert [one for one in found if not one.coalesced] == []
 
 
 def test_a_walk_across_rows_is_uncoalesced() -> None:

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from pipeline.targets.gpu import GPUS
-from schedules.cuda.chain import PATCH, Chain, shared_bytes
+from schedules.cuda.chain import PATCH, Chain
 from schedules.cuda.mean import Mean
 from schedules.cuda.operators import Work, hand_tile, program, signature, tiles_that_fit
 from schedules.cuda.order import Order
 from schedules.cuda.product import Product
 from schedules.cuda.scale import Scale
+from schedules.cuda.shared import shared_bytes
 from schedules.cuda.tiles import registers
 from schedules.cuda.window import Window
 from schedules.frame import Frame, Planes
@@ -24,10 +25,6 @@ T4 = GPUS["t4"]
 CHAINS = [
     Chain(Frame(2, 3, 5, 18), Frame(2, 3, 5, 21), project=Product(3, 6, 7, "relu")),
     Chain(Frame(1, 7, 7, 64), Frame(1, 4, 4, 64), window=Window("depthwise", 2, "relu")),
-    Chain(
-        Frame(1, 7, 9, 24), Frame(1, 7, 9, 30), window=Window("depthwise", 1),
-        project=Product(2, 12, 15, "relu"), residual=True,
-    ),
     Chain(
         Frame(2, 5, 6, 10), Frame(2, 3, 3, 16), expand=Product(1, 10, 12, "relu"),
         middle=Frame(2, 5, 6, 12), window=Window("depthwise", 2), project=Product(1, 12, 16),
@@ -46,6 +43,19 @@ WORKS = [
         Frame(1, 7, 9, 24), Frame(1, 7, 9, 30), window=Window("depthwise", 1),
         project=Product(2, 12, 15, "relu"), follow=Product(2, 16, 6, "relu"), order=ORDER,
         after=ORDER.places,
+    ),
+    Chain(
+        Frame(2, 4, 5, 12), Frame(2, 4, 5, 24), expand=Product(4, 6, 4, "relu", 2),
+        middle=Frame(2, 4, 5, 16), window=Window("depthwise", 1),
+        project=Product(2, 8, 12, "relu"), residual=True, mean=True,
+    ),
+    Chain(
+        Frame(2, 7, 5, 12), Frame(2, 4, 3, 24), window=Window("depthwise", 2),
+        project=Product(2, 6, 6, "relu"), follow=Product(3, 8, 8), order=Order(24, 3, 2),
+        after=24, offset=12, pooled=Frame(2, 7, 5, 12), pool=Window("average", 2),
+    ),
+    Chain(
+        Frame(1, 5, 7, 24), Frame(1, 5, 7, 96), project=Product(4, 6, 24), order=Order(96, 4, 4),
     ),
     Mean(Frame(3, 5, 7, 24)),
     Scale(Frame(2, 3, 5, 12), Frame(2, 3, 5, 12), residual=True, activation="relu"),
