@@ -94,6 +94,14 @@ class Chain:
         order = self.order
         return order is not None and (order.shuffle > 1 or order.slice > order.inputs)
 
+    @property
+    def narrow(self) -> bool:
+        """Whether the projection makes an odd number of channels a group: then neighbouring threads
+        have no neighbouring values for the target, and results go through shared memory too."""
+        if self.project is None or self.mean or (self.order and not self.follow):
+            return False
+        return self.store_lanes(self.project, "out") == 1
+
     def store_lanes(self, product: Product, role: str) -> int:
         """Values of one access when a product's results go straight to the tensor of a role."""
         order = self.order if role == "after" or not self.follow else None

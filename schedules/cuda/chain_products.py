@@ -39,7 +39,8 @@ def project(site: Site, rows: Rows, result: Any) -> None:
         site.slice * tile.groups, tile.groups, site.part * vectors, vectors, tile.pixels,
         tile.splits,
     )  # fmt: skip
-    staged = stage(site, product, share, "out") if chain.staged and not chain.follow else None
+    through = chain.narrow or (chain.staged and not chain.follow)
+    staged = stage(site, product, share, "out") if through else None
     kept = (
         buffer("kept", (tile.count, (share.columns + 1) * LANES), "shared") if chain.mean else None
     )

@@ -2,7 +2,8 @@
 
 A shuffle scatters what a thread makes. A block that has all groups of a pixel lays them out in
 shared memory as they lie in the tensor, and stores whole rows of it. One that has some of the
-groups stores the runs of each, where these are long enough to fill most of what they touch.
+groups stores the runs of each, where these are long enough to fill most of what they touch; so do
+groups of an odd number of channels, which no access of several values fits.
 """
 
 from dataclasses import dataclass
@@ -28,13 +29,13 @@ class Stage:
     product: Product
     share: Share
     role: str
-    order: Order
+    order: Order | None
     rows: Any
 
     @property
     def whole(self) -> bool:
-        """Whether a block has all channels of a pixel."""
-        return slices(self.site.chain, self.site.tile) == 1
+        """Whether a block has all channels of a pixel in another order."""
+        return self.order is not None and slices(self.site.chain, self.site.tile) == 1
 
     def keep(self, spot: Spot, sums: Any) -> None:
         """A vector of results."""
@@ -45,18 +46,21 @@ class Stage:
         with unrolled(LANES, "lane") as lane:
             known = [first + lane < outputs] if outputs % LANES else []
             with when_all(known):
-                place = self.order.place(spot.group * outputs + first + lane)
+                place = self._place(spot.group * outputs + first + lane)
                 T.buffer_store(self.rows, sums[lane], [spot.pixel, place])
 
     def unload(self) -> None:
         """All that was kept, to the tensor: neighbouring threads store neighbouring values."""
-        if self.whole:
-            self._unload_rows()
+        if self.order is not None and self.whole:
+            self._unload_rows(self.order)
         else:
             self._unload_runs()
 
-    def _unload_rows(self) -> None:
-        site, order, vectors = self.site, self.order, self.order.places // LANES
+    def _place(self, channel: Any) -> Any:
+        return self.order.place(channel) if self.order else self.site.chain.offset + channel
+
+    def _unload_rows(self, order: Order) -> None:
+        site, vectors = self.site, order.places // LANES
         with site.block.items(site.tile.count * vectors) as item:
             pixel, first = item // vectors, item % vectors * LANES
             where = site.pixel(pixel)
@@ -78,16 +82,17 @@ class Stage:
             known = [*where.inside, output < product.outputs] if cut else where.inside
             kept = column // each * share.vectors * LANES + column % each
             with when_all(known):
-                place = self.order.place(group * product.outputs + output)
+                place = self._place(group * product.outputs + output)
                 value = self.rows[item // across, kept]
                 T.buffer_store(site.tensors[self.role], value, [where.number, place])
 
 
 def stage(site: Site, product: Product, share: Share, role: str) -> Stage:
     """The shared memory for the results of a product on their way to the tensor of a role."""
-    order = site.chain.order
-    assert order is not None
-    places = staged_places(site.chain, site.tile, share.columns)
+    chain, places = site.chain, share.columns * LANES
+    order = chain.order if role == "after" or not chain.follow else None
+    if order is not None:
+        places = staged_places(chain, site.tile, share.columns)
     rows = buffer(f"staged_{role}", (site.tile.count, places + LANES), "shared")
     return Stage(site, product, share, role, order, rows)
 

@@ -54,6 +54,7 @@ def shared_bytes(chain: Chain, tile: Tile) -> int:
         columns = tile.groups * chain.project.vectors // tile.parts
         total += parts_bytes(chain.project, count, columns, tile, step(chain))
         total += count * kept_bytes(chain, tile, columns)
+        total += count * row_bytes(columns * LANES) if chain.narrow else 0
     if chain.follow:
         columns = followed_columns(chain, tile)
         total += count * row_bytes(staged_places(chain, tile, columns)) if chain.staged else 0

@@ -24,8 +24,8 @@ SIDES = (1, 2, 3, 4, 7, 8, 14)
 LONGEST_ROW = 28
 MOST_PARTS = 16
 # Neighbouring values that are stored together fill half of the sectors of eight that they touch,
-# wherever they begin.
-LEAST_RUN = 12
+# wherever they begin and where a warp ends among them.
+LEAST_RUN = 13
 # Values that a thread holds besides sums, data and weights: addresses and counters.
 OTHER_REGISTERS = 40
 MOST_REGISTERS = 128
@@ -130,17 +130,14 @@ def _shares(chain: Chain) -> list[tuple[int, int]]:
     if chain.follow and chain.pooled:
         return [(every, 1)]
     if order is None or not chain.staged:
-        return [(1, parts) for parts in _parts(chain)]
+        least = LEAST_RUN if chain.narrow else 1
+        cuts = _parts(chain)
+        return [(1, n) for n in cuts if n == 1 or chain.vectors // n * LANES >= least]
     shares = [(every, 1)]
-    if order.slice == order.inputs:
-        # What a group of the shuffle leaves to each slice lies together, and those of neighbours.
-        run = order.inputs // order.shuffle
+    # What a group of the shuffle leaves to each slice lies together.
+    if order.slice == order.inputs and order.inputs // order.shuffle >= LEAST_RUN:
         shares += [
-            (groups, parts)
-            for groups in range(1, every)
-            if every % groups == 0 and groups * run >= LEAST_RUN
-            for parts in (_parts(chain) if groups == 1 else [1])
-            if chain.vectors // parts * LANES >= LEAST_RUN
+            (1, parts) for parts in _parts(chain) if chain.vectors // parts * LANES >= LEAST_RUN
         ]
     return shares
 

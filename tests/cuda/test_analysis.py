@@ -32,6 +32,12 @@ STEM = Chain(
     middle=Frame(8, 112, 112, 24), window=Window("max", 2), stride=2,
 )  # fmt: skip
 
+# The end of the first unit in eight groups: 45 channels each.
+ODD = Chain(
+    Frame(8, 56, 56, 96), Frame(8, 28, 28, 384), window=Window("depthwise", 2),
+    project=Product(8, 12, 45, "relu"), offset=24,
+)  # fmt: skip
+
 
 def shuffled(channels: int, middle: int, groups: int) -> Chain:
     """The end of a unit of ShuffleNet's second stage, and the first product of the next."""

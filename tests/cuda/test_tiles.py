@@ -50,12 +50,12 @@ WORKS = [
         project=Product(2, 8, 12, "relu"), residual=True, mean=True,
     ),
     Chain(
-        Frame(2, 7, 5, 12), Frame(2, 4, 3, 24), window=Window("depthwise", 2),
-        project=Product(2, 6, 6, "relu"), follow=Product(3, 8, 8), order=Order(24, 3, 2),
-        after=24, offset=12, pooled=Frame(2, 7, 5, 12), pool=Window("average", 2),
+        Frame(2, 7, 5, 12), Frame(2, 4, 3, 36), window=Window("depthwise", 2),
+        project=Product(2, 6, 9, "relu"), follow=Product(3, 12, 8), order=Order(24, 3, 2),
+        after=24, offset=18, pooled=Frame(2, 7, 5, 18), pool=Window("average", 2),
     ),
     Chain(
-        Frame(1, 5, 7, 24), Frame(1, 5, 7, 96), project=Product(4, 6, 24), order=Order(96, 4, 4),
+        Frame(1, 5, 7, 24), Frame(1, 5, 7, 112), project=Product(2, 12, 56), order=Order(112, 2, 4),
     ),
     Mean(Frame(3, 5, 7, 24)),
     Scale(Frame(2, 3, 5, 12), Frame(2, 3, 5, 12), residual=True, activation="relu"),
