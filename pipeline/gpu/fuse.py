@@ -25,7 +25,7 @@ from pipeline.gpu.units import Unit, find_units, one_operator_each
 from pipeline.operators import Network
 from schedules.cuda.chain import Chain
 from schedules.cuda.operators import hand_tile
-from schedules.cuda.tiles import seconds, streaming_seconds, tiles_that_fit
+from schedules.cuda.tiles import seconds, starves, streaming_seconds, tiles_that_fit
 from schedules.gpu import Gpu
 
 # The count of cycles is no closer than this to the truth; the bytes are certain.
@@ -104,12 +104,16 @@ def apart(network: Network) -> list[Call]:
 
 
 def call_seconds(call: Call, gpu: Gpu) -> float:
-    """Modelled time of a kernel with its launch; without end if no tile fits the GPU."""
+    """Modelled time of a kernel with its launch; without end if no tile fits the GPU, or none
+    leaves room for enough warps."""
     if not isinstance(call.work, Chain):
         return LAUNCH_SECONDS + streaming_seconds(device_bytes(call.work), gpu)
     if not tiles_that_fit(call.work, gpu):
         return inf
-    return LAUNCH_SECONDS + seconds(call.work, hand_tile(call.work, gpu), gpu)
+    tile = hand_tile(call.work, gpu)
+    if starves(call.work, tile, gpu):
+        return inf
+    return LAUNCH_SECONDS + seconds(call.work, tile, gpu)
 
 
 def _choices(unit: Unit, follows: bool) -> list[Expansion]:

@@ -19,6 +19,7 @@ from pipeline.operators import Network
 from pipeline.targets.gpu import GPUS
 from schedules.cuda.chain import Chain
 from schedules.cuda.operators import hand_tile, program, signature
+from schedules.cuda.tiles import starves
 from schedules.gpu import Gpu
 from tests.cuda.running import run_into
 
@@ -92,6 +93,13 @@ def test_one_kernel_an_operator_computes_what_pytorch_computes(name: str) -> Non
 def test_kernels_of_an_inference_are_few() -> None:
     assert len(fused(full_size("shufflenet-1.0x-g3"), H100)) <= 20
     assert len(fused(full_size("mobilenet-1.0"), H100)) <= 16
+
+
+def test_no_kernel_is_chosen_that_has_too_few_warps() -> None:
+    gpu = GPUS["t4"]
+    calls = fused(network_of(load("shufflenet-1.0x-g1", InputSpec(224, 224, batch=128))), gpu)
+    chains = [call.work for call in calls if isinstance(call.work, Chain)]
+    assert not any(starves(chain, hand_tile(chain, gpu), gpu) for chain in chains)
 
 
 def test_shuffle_has_no_kernel_of_its_own() -> None:
