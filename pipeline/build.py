@@ -30,7 +30,8 @@ from pipeline.spills import without_spills
 from pipeline.targets import Target
 from pipeline.tile_fields import fits_kernel, fits_stage, kernel_fields, kernel_tile
 from schedules.cpu.border import Border
-from schedules.cpu.kernel import Kernel, scheduled
+from schedules.cpu.kernel import Kernel
+from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.tiles import KernelTile, hand_tile
 from schedules.machine import Machine
 

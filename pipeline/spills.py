@@ -14,7 +14,8 @@ from typing import Any
 
 from pipeline.analysis.code import code_of
 from pipeline.targets import Target
-from schedules.cpu.kernel import Kernel, Stage, scheduled
+from schedules.cpu.kernel import Kernel, Stage
+from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.operators import operator
 from schedules.cpu.tiles import KernelTile
 

@@ -15,7 +15,8 @@ from pipeline.operators import Network
 from pipeline.passes.emit_calls import PLAIN, Hooks
 from pipeline.records import Records
 from pipeline.targets import Target
-from schedules.cpu.kernel import Kernel, program
+from schedules.cpu.kernel import Kernel
+from schedules.cpu.kernel_function import program
 
 
 @dataclass(frozen=True)

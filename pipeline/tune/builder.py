@@ -22,7 +22,7 @@ from pipeline.targets import Target
 from pipeline.tune.arguments import arguments
 from pipeline.tune.serving import serve
 from pipeline.tune.space import Space, Subject, space_of
-from schedules.cpu.kernel import program
+from schedules.cpu.kernel_function import program
 
 # The kernel that is being measured has the first claim on a core.
 NICENESS = 5

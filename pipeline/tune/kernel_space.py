@@ -4,7 +4,8 @@ from tvm.tirx import PrimFunc
 
 from pipeline.records import canonical
 from pipeline.tile_fields import TileFields, fits_kernel, kernel_fields, kernel_tile
-from schedules.cpu.kernel import Kernel, scheduled
+from schedules.cpu.kernel import Kernel
+from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.tiles import hand_tile, strip_choices, strips
 from schedules.machine import Machine
 

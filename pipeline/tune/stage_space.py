@@ -14,7 +14,8 @@ from tvm.s_tir.schedule import Trace
 from tvm.tirx import PrimFunc
 
 from pipeline.tile_fields import TileFields, field_names, stage_fields
-from schedules.cpu.kernel import Kernel, Stage, program, schedule_stage
+from schedules.cpu.kernel import Kernel, Stage
+from schedules.cpu.kernel_function import program, schedule_stage
 from schedules.cpu.operators import operator
 from schedules.machine import Machine
 

@@ -7,7 +7,8 @@ from pipeline.records import Records
 from pipeline.spills import without_spills
 from pipeline.targets import Target, target_named
 from schedules.cpu.depthwise import Depthwise
-from schedules.cpu.kernel import Kernel, scheduled
+from schedules.cpu.kernel import Kernel
+from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.tiles import KernelTile, hand_tile
 from schedules.frame import Frame
 from tests.schedules.layers import alone

@@ -9,7 +9,7 @@ from pipeline.analysis.code import code_of
 from pipeline.compiling import compile_function
 from pipeline.targets import Target, host, target_named
 from schedules.cpu.depthwise import Depthwise
-from schedules.cpu.kernel import scheduled
+from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.operators import operator
 from schedules.cpu.pointwise import Pointwise, Tile, tiles_that_fit
 from schedules.cpu.pointwise_lanes import PointwiseLanes

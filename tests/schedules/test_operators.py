@@ -9,7 +9,8 @@ from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
-from schedules.cpu.kernel import Kernel, program, scheduled
+from schedules.cpu.kernel import Kernel
+from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
 from schedules.cpu.operators import Work, operator

@@ -7,7 +7,8 @@ from schedules.cpu.border import Border
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.edges import Edges
 from schedules.cpu.first_convolution import FirstConvolution
-from schedules.cpu.kernel import Kernel, Stage, program, scheduled
+from schedules.cpu.kernel import Kernel, Stage
+from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pool import Pool
 from schedules.cpu.tiles import fits, hand_tile, strip_choices

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from schedules.cpu.kernel import Kernel, Stage, scheduled
+from schedules.cpu.kernel import Kernel, Stage
+from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.operators import operator
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep, SpreadPointwiseDeep

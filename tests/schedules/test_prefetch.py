@@ -12,7 +12,7 @@ from tvm import s_tir, tirx
 from schedules.cpu import convolution, first_convolution, pointwise
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.first_convolution import FirstConvolution
-from schedules.cpu.kernel import scheduled
+from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.prefetch import without_fetches

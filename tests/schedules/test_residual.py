@@ -2,7 +2,7 @@
 
 import pytest
 
-from schedules.cpu.kernel import program
+from schedules.cpu.kernel_function import program
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.frame import Frame

@@ -39,7 +39,7 @@ from pipeline.tune.journal import Journal
 from pipeline.tune.run_task import REPEAT_MS, REPEATS
 from pipeline.tune.session import Session
 from pipeline.tune.stage_space import StageSpace
-from schedules.cpu.kernel import schedule_stage
+from schedules.cpu.kernel_function import schedule_stage
 from schedules.cpu.operators import operator
 
 MODEL = "shufflenet-1.0x-g3"

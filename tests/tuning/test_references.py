@@ -20,7 +20,7 @@ from pipeline.models import InputSpec, load
 from pipeline.targets import Target
 from pipeline.tune.arguments import arguments, outputs, updates
 from pipeline.tune.worker import check
-from schedules.cpu.kernel import program
+from schedules.cpu.kernel_function import program
 from schedules.cpu.tiles import hand_tile
 from tests.tuning.conftest import lowered, pointwise
 

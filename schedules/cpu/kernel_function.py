@@ -1,0 +1,146 @@
+"""A kernel as a function of TVM: what it computes, and the same with the loops of its tiles.
+
+Each stage keeps the loop nest that its own schedule gives it; only the loops over strips become
+one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tvm import s_tir
+from tvm.tirx import PrimFunc
+
+from schedules.cpu.border import Border
+from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.kernel import Kernel, Stage
+from schedules.cpu.moves import Nest, begin_apart
+from schedules.cpu.operators import operator
+from schedules.cpu.overlap import overlapping, rows_first, steps_of, strip_tile
+from schedules.cpu.prefetch import fetching_ahead
+from schedules.cpu.prefetch_rows import rows_ahead
+from schedules.cpu.strips import function, in_sequence, in_steps, in_strips, nests_of
+from schedules.frame import Frame, Planes
+from schedules.program import prim_func, scratch, tensor
+
+
+def program(kernel: Kernel) -> PrimFunc:
+    """The unscheduled function: activations, then constants in stage order, then outputs."""
+    return _in_place(_program(_in_strips_of(kernel, kernel.rows)), kernel)
+
+
+def _in_strips_of(kernel: Kernel, rows: int) -> Kernel:
+    return replace(kernel, stages=overlapping(kernel.stages, kernel.scratch, rows))
+
+
+def _program(kernel: Kernel) -> PrimFunc:
+    """The same where what is updated is read from tensors of its own, the last parameters.
+
+    No block can be scheduled that reads a tensor and writes it.
+    """
+    frames = kernel.frames
+    with prim_func("main") as builder:
+        tensors = {name: _made(tensor, name, frames[name]) for name in kernel.inputs}
+        for stage in kernel.stages:
+            tensors |= {
+                name: tensor(name, shape, stage.constant_dtype)
+                for name, shape in stage.constants.items()
+            }
+        tensors |= {name: _made(tensor, name, frames[name]) for name in kernel.outputs}
+        tensors |= {name: _made(scratch, name, frames[name]) for name in kernel.scratch}
+        before = {name: _made(tensor, _before(name), frames[name]) for name in kernel.updates}
+        for stage in kernel.stages:
+            roles = {role: tensors[name] for role, name in stage.reads}
+            if stage.writes in before and "residual" in roles:
+                roles["residual"] = before[stage.writes]
+            prefix = f"{stage.name}_"
+            roles |= {name.removeprefix(prefix): tensors[name] for name in stage.constants}
+            roles["out"] = tensors[stage.writes]
+            operator(stage.work).emit(stage.name, stage.work, roles)
+    return builder.get()
+
+
+def _made(make: Callable[..., Any], name: str, frame: Frame | Planes) -> Any:
+    return make(name, frame.shape, frame.dtype)
+
+
+def _in_place(function: PrimFunc, kernel: Kernel) -> PrimFunc:
+    """The function reading what it updates from where it writes it."""
+    by_name = {parameter.name: parameter for parameter in function.params}
+    return function.specialize({by_name[_before(name)]: by_name[name] for name in kernel.updates})
+
+
+def _before(name: str) -> str:
+    return f"{name}_before"
+
+
+def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
+    """The function with every stage nested by its tile.
+
+    Merged, all stages of a strip run before the next strip; otherwise one stage after the other,
+    each with as many parallel tasks as it has strips and vector blocks. Where strips overlap they
+    have to be merged, and to divide the rows.
+    """
+    rows = tiles[-1].strip_rows
+    steps = steps_of(rows) if kernel.overlaps else 1
+    if kernel.overlaps:
+        kernel = _in_strips_of(kernel, rows)
+        tiles = [replace(tile, strip_rows=rows // steps) for tile in tiles]
+    whole = _program(kernel)
+    borders: list[PrimFunc] = []
+    strips: list[PrimFunc] = []
+    first: list[int | None] = []
+    alone = not merged or sum(not isinstance(s.work, Border) for s in kernel.stages) == 1
+    for part, stage, tile in zip(_parts(whole, kernel), kernel.stages, tiles, strict=True):
+        if type(stage.work) is Border:
+            borders.append(part)
+            continue
+        sch = s_tir.Schedule(part)
+        nest = schedule_stage(sch, stage, strip_tile(stage, tile), alone)
+        strips.append(_fetching_ahead(sch, stage, nest))
+        first.append(rows_first(stage))
+    if kernel.overlaps:
+        return _in_place(in_steps(whole, borders, strips, steps, first), kernel)
+    joined = in_sequence if alone else in_strips
+    return _in_place(joined(whole, borders, strips), kernel)
+
+
+def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = True) -> Nest:
+    """Nest a stage that is all of a function; `alone` if no other stage shares its strips.
+
+    Alone, every strip of every vector block is a task of its own.
+    """
+    nest: Nest = operator(stage.work).nest(sch, stage.name, stage.work, tile)
+    if alone:
+        sch.parallel(sch.fuse(*nest.outer))
+    if nest.sums is not None:
+        begin_apart(sch, nest)
+    return nest
+
+
+def _fetching_ahead(sch: s_tir.Schedule, stage: Stage, nest: Nest) -> PrimFunc:
+    """The scheduled function of a stage, which fetches ahead where it can."""
+    if nest.rows is not None and isinstance(stage.work, FirstConvolution):
+        return rows_ahead(sch, nest.rows, stage.work, dict(stage.reads)["data"])
+    if nest.panel is None:
+        return sch.mod["main"]
+    return fetching_ahead(sch, nest.panel, f"{stage.name}_weight")
+
+
+def _parts(whole: PrimFunc, kernel: Kernel) -> list[PrimFunc]:
+    """Each stage of an unscheduled function as a function of its own, on the same buffers.
+
+    Scheduling them apart keeps the analysis of one stage from looking at another: that a stage
+    writes all that the next one reads cannot be proven where vectors overlap.
+    """
+    root = whole.body.block
+    nests = nests_of([whole])
+    local = {buffer.name: buffer for buffer in root.alloc_buffers}
+    parameters = [*whole.params, *(local[name] for name in kernel.scratch)]
+    parts = []
+    for stage in kernel.stages:
+        count = operator(stage.work).NESTS
+        own, nests = nests[:count], nests[count:]
+        sums = [local[f"{stage.name}_sum"]] if f"{stage.name}_sum" in local else []
+        parts.append(function(parameters, own, sums, whole.attrs))
+    return parts
