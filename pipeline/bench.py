@@ -112,7 +112,7 @@ def check_recipe(recipe: Recipe, on_gpu: bool = False) -> None:
     """RequestError for what can be seen to be wrong before anything is compiled; `on_gpu` says
     whether code for a GPU is served too."""
     if on_gpu and is_gpu(recipe.target):
-        _require_gpu(gpu_target(recipe.target).architectures)
+        _require_gpu(gpu_target(recipe.target, recipe.dtype).architectures)
     else:
         require_architecture(recipe.resolved().architecture, recipe.target)
     if is_bundle(recipe):

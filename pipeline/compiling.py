@@ -22,9 +22,13 @@ UNSCHEDULED = {"tirx.disable_storage_rewrite": True}
 UNCHECKED = {"tirx.disable_assert": True}
 
 
-def compiling() -> tvm.transform.PassContext:
-    """The context in which scheduled functions are compiled."""
-    return _options(OPTIONS)
+def compiling(dtype: str = "float32") -> tvm.transform.PassContext:
+    """The context in which scheduled functions are compiled.
+
+    In float16 each buffer has memory of its own: sums are float32, and tensor cores are handed
+    places in memory that must be of one type.
+    """
+    return _options(OPTIONS if dtype == "float32" else OPTIONS | UNSCHEDULED)
 
 
 def compile_function(function: PrimFunc, target: Target) -> Any:

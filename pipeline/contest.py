@@ -104,7 +104,7 @@ def _peak(kernel: PeakKernel, subject: Subject, folder: Path) -> Participant:
 def _ceiling(subject: Subject, kernel: PeakKernel, loop: Measurement | None) -> Ceiling:
     """What the cores reach with multiply-adds alone; of a GPU what its record says."""
     if subject.gpu is not None or loop is None:
-        return Ceiling(subject.gpu.peak_macs / 1e9 if subject.gpu else math.inf, ())
+        return Ceiling(subject.gpu.peak(subject.dtype) / 1e9 if subject.gpu else math.inf, ())
     return Ceiling(kernel.macs / 1e6 / latency(_milliseconds(loop)).p50, loop.rounds)
 
 

@@ -54,10 +54,15 @@ class Operator:
 
 @dataclass(frozen=True)
 class Network:
-    """Operators in an order in which they can run; every tensor's [batch, channels, h, w]."""
+    """Operators in an order in which they can run; every tensor's [batch, channels, h, w].
+
+    `dtype` is the type of weights and of the tensors between image and result, where whoever lays
+    the network out has none of its own.
+    """
 
     operators: tuple[Operator, ...]
     shapes: dict[str, tuple[int, int, int, int]]
     source: str
     result: str
     result_shape: tuple[int, ...] = field(default=())
+    dtype: str = "float32"

@@ -88,7 +88,7 @@ def _describe_gpu(gpu: Gpu) -> dict[str, Any]:
         "fma_per_cycle": gpu.multiprocessors * gpu.lanes,
         "l1_kb": gpu.shared_bytes // 1024,
         "l2_kb": gpu.l2_bytes // 1024,
-        "float16": "no",
+        "float16": "yes",
         "records": target.family,
     }
 

@@ -21,7 +21,8 @@ class Gpu:
 
     `lanes` are the float32 multiply-adds that a multiprocessor starts in a cycle, `shared_bytes`,
     `threads` and `most_blocks` what it holds of all its blocks, `bandwidth` bytes a second of
-    device memory.
+    device memory. `matrix_macs` are the multiply-adds a second of its tensor cores, of float16 with
+    sums in float32; 0 where it has none.
     """
 
     name: str
@@ -34,11 +35,21 @@ class Gpu:
     bandwidth: float
     l2_bytes: int
     most_blocks: int
+    matrix_macs: float = 0
+
+    @property
+    def matrix_lanes(self) -> float:
+        """Those that a multiprocessor starts in a cycle."""
+        return self.matrix_macs / self.multiprocessors / self.clock_hz
 
     @property
     def peak_macs(self) -> float:
         """Float32 multiply-adds a second."""
         return self.multiprocessors * self.lanes * self.clock_hz
+
+    def peak(self, dtype: str) -> float:
+        """Multiply-adds a second of the fastest unit for values of this type."""
+        return max(self.peak_macs, self.matrix_macs) if dtype == "float16" else self.peak_macs
 
     def starved(self, blocks: int, threads: int, shared_bytes: int, registers: int) -> bool:
         """Whether shared memory or registers keep a multiprocessor from holding as many blocks of a

@@ -7,12 +7,28 @@ is a loop over every axis with one block inside, as TVMScript would spell it out
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
+import numpy as np
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 Tensors = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """The extents of a tensor and the type of its values."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    @property
+    def bytes(self) -> int:
+        """As allocated."""
+        return prod(self.shape) * int(np.dtype(self.dtype).itemsize)
 
 
 @contextmanager

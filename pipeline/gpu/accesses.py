@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from tvm.tirx import PrimFunc
 
 from pipeline.gpu.evaluate import Environment, evaluate, loads
+from schedules.cuda.vectors import bytes_of
 from schedules.gpu import WARP
 
 Numbers = NDArray[np.int64]
-SECTOR_BYTES, FLOAT_BYTES = 32, 4
+SECTOR_BYTES = 32
 # A request may fetch twice what it asks for: half a sector of each of its pixels' rows, whose other
 # half the next turn of the loop asks for.
 MOST_FETCHED = 2.0
@@ -63,23 +64,25 @@ def accesses(function: PrimFunc) -> list[Access]:
 
 @dataclass(frozen=True)
 class _Request:
-    """One access of a warp: the index of every active thread [threads, lanes], and bytes each."""
+    """One access of a warp: the index of every active thread [threads, lanes], and the bytes of a
+    value."""
 
     tensor: str
     store: bool
     places: Numbers
+    size: int
 
 
 def _count(tally: _Tally, request: _Request) -> None:
-    places = request.places
+    places, size = request.places, request.size
     wide = places.shape[1] > 1 and bool((np.diff(places, axis=1) == 1).all())
     if wide and (places[:, 0] % places.shape[1]).any():
         wide = False  # not aligned: as many accesses as values
     for part in [places] if wide else places.T[:, :, None]:
         values = np.unique(part)
-        tally.sectors += len(np.unique(values * FLOAT_BYTES // SECTOR_BYTES))
-        tally.filled += -(-len(values) * FLOAT_BYTES // SECTOR_BYTES)
-        tally.widest = max(tally.widest, part.shape[1] * FLOAT_BYTES)
+        tally.sectors += len(np.unique(values * size // SECTOR_BYTES))
+        tally.filled += -(-len(values) * size // SECTOR_BYTES)
+        tally.widest = max(tally.widest, part.shape[1] * size)
 
 
 def _requests(node: Any, known: Environment, active: Any) -> Iterator[_Request]:
@@ -99,7 +102,7 @@ def _requests(node: Any, known: Environment, active: Any) -> Iterator[_Request]:
     elif kind == "BufferStore":
         yield from _reads(node.value, known, active)
         yield _request(node, True, known, active)
-    else:
+    elif kind != "Evaluate":  # what a kernel calls moves values of the warp and of the block
         raise ValueError(f"a kernel has a {kind}, whose addresses are not known")
 
 
@@ -118,7 +121,7 @@ def _request(node: Any, store: bool, known: Environment, active: Any) -> _Reques
     if active is not None:
         chosen = np.broadcast_to(active, (WARP, lanes))[:, 0]
         places = places[chosen]
-    return _Request(tensor.name, store, places)
+    return _Request(tensor.name, store, places, bytes_of(str(tensor.dtype)))
 
 
 def _and(one: Any, other: Any) -> Any:

@@ -14,19 +14,22 @@ from pipeline.gpu.launch import LAUNCH_SECONDS
 from pipeline.gpu.resources import Resources
 from pipeline.gpu.sass import Mix, instruction_mix
 from pipeline.results import Record
+from schedules.cuda.chain import Chain
 from schedules.cuda.operators import program
 from schedules.gpu import WARP, Gpu
 
 
 class KernelReport(Record):
-    """One kernel. `occupancy` are the warps that a multiprocessor holds of it, as a share of the
-    most that it can; `limited` says whether registers or shared memory keep it from holding as
-    many as there are and as hide latencies. Bytes and seconds are of one call."""
+    """One kernel. `matrices` says whether its products are meant for tensor cores. `occupancy` are
+    the warps that a multiprocessor holds of it, as a share of the most that it can; `limited` says
+    whether registers or shared memory keep it from holding as many as there are and as hide
+    latencies. Bytes and seconds are of one call."""
 
     function: str
     calls: int
     blocks: int
     threads: int
+    matrices: bool
     registers: int
     shared_bytes: int
     spilled_bytes: int
@@ -49,6 +52,7 @@ class GpuReport(Record):
     target: str
     architecture: int
     batch: int
+    dtype: str
     compiler: str
     kernels: list[KernelReport]
     kernel_calls: int
@@ -75,6 +79,7 @@ def analyze(built: BuiltGpu, gpu: Gpu, model: str, batch: int) -> GpuReport:
         target=gpu.name,
         architecture=gpu.architecture,
         batch=batch,
+        dtype=scheduled.network.dtype,
         compiler=code.compiler,
         kernels=kernels,
         kernel_calls=calls,
@@ -115,6 +120,7 @@ def _report(kernel: Kernel, resources: Resources, mix: Mix, gpu: Gpu) -> KernelR
         calls=kernel.calls,
         blocks=launch.blocks,
         threads=launch.threads,
+        matrices=isinstance(kernel.work, Chain) and kernel.work.matrices,
         registers=resources.registers,
         shared_bytes=resources.shared_bytes,
         spilled_bytes=resources.spilled_bytes,

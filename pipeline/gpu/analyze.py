@@ -24,7 +24,7 @@ def analyze_on_gpu(
     recipe: Recipe, batches: Sequence[int], progress: Progress = lambda _: None
 ) -> GpuAnalysisFile:
     """Compile a model for the first GPU of the recipe in every batch size, and look at its code."""
-    target = replace(gpu_target(recipe.target), also=())
+    target = replace(gpu_target(recipe.target, recipe.dtype), also=())
     compiler = compiler_named(recipe.cuda_compiler)
     reports = []
     for batch in batches:

@@ -4,7 +4,7 @@ The tiles are those of the target's first GPU; the code of the other GPUs has th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +72,13 @@ def build_gpu(
 
 def schedule_network(network: Network, target: GpuTarget, dump: Path | None = None) -> Scheduled:
     """The kernels of a network, and the host side that calls them."""
+    network = replace(network, dtype=target.dtype)
     calls = fused(network, target.gpu)
     kernels = kernels_of(calls, target)
     functions = {one.work: (one.name, program(one.work, one.tile)) for one in kernels}
     module = emit(network, calls, functions)
     dump_module(dump, "3-scheduled", module)
-    with compiling(), keeping_source():
+    with compiling(target.dtype), keeping_source():
         executable = relax.build(module, target.tvm)
     return Scheduled(network, tuple(calls), tuple(kernels), executable)
 

@@ -10,13 +10,14 @@ from pipeline.gpu import pack
 from pipeline.gpu.pack import Arrays
 from pipeline.gpu.units import Unit, readers_after
 from pipeline.operators import Network, Operator
-from schedules.cuda.block import LANES, padded
-from schedules.cuda.chain import PATCH, Chain
+from pipeline.passes.lay_out import EDGE
+from schedules.cuda.chain import Chain, patch_values
 from schedules.cuda.mean import Mean
 from schedules.cuda.operators import Work
 from schedules.cuda.order import Order
 from schedules.cuda.product import Product
 from schedules.cuda.scale import Scale
+from schedules.cuda.vectors import lanes_of, padded
 from schedules.cuda.window import Window
 from schedules.frame import Frame, Planes
 
@@ -43,14 +44,15 @@ class Call:
 def frame(network: Network, tensor: str) -> Frame:
     """How a tensor lies in memory."""
     images, channels, height, width = network.shapes[tensor]
-    return Frame(images, height, width, channels)
+    dtype = EDGE if tensor == network.result else network.dtype
+    return Frame(images, height, width, channels, dtype=dtype)
 
 
 def order_of(network: Network, unit: Unit) -> Order:
     """The order of the channels between the convolutions of a unit."""
     assert unit.project is not None
     channels = network.shapes[unit.project.data][1]
-    return Order(channels, unit.project.shuffle, unit.project.groups)
+    return Order(channels, unit.project.shuffle, unit.project.groups, network.dtype)
 
 
 def calls_of(
@@ -81,8 +83,8 @@ def can_follow(network: Network, unit: Unit, follower: Unit) -> bool:
     channels, made = network.shapes[project.writes][1], len(pack.parameters(project)[0])
     if unit.pool:
         # One block has the channels of both, in their own order.
-        pooled = network.shapes[unit.pool.data][1]
-        return channels == made + pooled and channels // expand.groups % LANES == 0
+        both = made + network.shapes[unit.pool.data][1]
+        return channels == both and channels // expand.groups % lanes_of(network.dtype) == 0
     return expand.groups == project.groups and channels == made and project.offset == 0
 
 
@@ -99,14 +101,15 @@ def _only_mean(network: Network, unit: Unit, other: Operator) -> bool:
 def _other(network: Network, operator: Operator) -> Call:
     source = frame(network, operator.data)
     if operator.kind == "mean":
-        return Call(Mean(source), {"data": operator.data}, {"out": operator.writes})
+        work = Mean(source, frame(network, operator.writes).dtype)
+        return Call(work, {"data": operator.data}, {"out": operator.writes})
     if operator.kind == "scale" and operator.gate:
         target = frame(network, operator.writes)
-        work = Scale(
+        scale = Scale(
             source, target, operator.offset, operator.residual is not None, operator.activation
         )
         reads = {"data": operator.data, "gate": operator.gate}
-        return Call(work, reads | _residual(operator), {"out": operator.writes})
+        return Call(scale, reads | _residual(operator), {"out": operator.writes})
     raise RequestError(f"{operator.kind} is not served on GPUs")
 
 
@@ -116,32 +119,33 @@ def _single(network: Network, unit: Unit) -> Call:
     assert operator is not None
     source, target = _source(network, operator), frame(network, operator.writes)
     reads = {"data": operator.data} | _residual(operator)
-    writes = {"out": operator.writes}
+    writes, dtype = {"out": operator.writes}, network.dtype
     if unit.window:
         window = _window(operator)
         constants = pack.depthwise(operator) if operator.kind == "depthwise" else {}
         work = Chain(source, target, window=window, offset=operator.offset)
-        return Call(work, reads, writes, _named("window", constants))
+        return Call(work, reads, writes, _named("window", constants, dtype))
     if isinstance(source, Planes):
-        product, constants = _first_convolution(operator)
+        product, constants = _first_convolution(operator, dtype)
         work = Chain(source, target, project=product, stride=operator.stride)
-        return Call(work, reads, writes, _named("project", constants))
+        return Call(work, reads, writes, _named("project", constants, dtype))
     work = Chain(
-        source, target, project=_product(operator), residual=operator.residual is not None,
+        source, target, project=_product(operator, dtype), residual=operator.residual is not None,
         offset=operator.offset, gather=operator.shuffle,
     )  # fmt: skip
-    return Call(work, reads, writes, _named("project", pack.grouped(operator)))
+    constants = pack.grouped(operator, dtype)
+    return Call(work, reads, writes, _named("project", constants, dtype))
 
 
 def _stem(network: Network, convolution: Operator, pool: Operator) -> Call:
-    product, constants = _first_convolution(convolution)
+    product, constants = _first_convolution(convolution, network.dtype)
     work = Chain(
         _source(network, convolution), frame(network, pool.writes), expand=product,
         middle=frame(network, convolution.writes), window=_window(pool),
         stride=convolution.stride, offset=pool.offset,
     )  # fmt: skip
     reads, writes = {"data": convolution.data}, {"out": pool.writes}
-    return Call(work, reads, writes, _named("expand", constants))
+    return Call(work, reads, writes, _named("expand", constants, network.dtype))
 
 
 def _expansion(network: Network, unit: Unit) -> Call:
@@ -157,26 +161,26 @@ def _chain(network: Network, unit: Unit, expansion: Expansion) -> Call:
     window, project = unit.window, unit.project
     assert window is not None
     assert project is not None
-    order, target = order_of(network, unit), frame(network, project.writes)
+    order, target, dtype = order_of(network, unit), frame(network, project.writes), network.dtype
     here = unit.expand if expansion == "here" else None
     table = order.runs(here.groups) if here else order.table()
     outputs = len(pack.parameters(project)[0]) // project.groups
     work = Chain(
         _ordered(network, unit, order), target, window=_window(window),
-        project=Product(project.groups, table[0].size, outputs, project.activation),
+        project=Product(project.groups, table[0].size, outputs, project.activation, dtype=dtype),
         residual=project.residual is not None, offset=project.offset,
     )  # fmt: skip
     reads = {"data": window.data} | _residual(project)
-    constants = _named("window", pack.depthwise(window, table))
-    constants |= _named("project", pack.projection(project, order, table))
+    constants = _named("window", pack.depthwise(window, table), dtype)
+    constants |= _named("project", pack.projection(project, order, table), dtype)
     if here:
         inputs = network.shapes[here.data][1] // here.groups
         groups, run = table.shape[0] * table.shape[1], table.shape[2]
-        expand = Product(groups, inputs, run, here.activation, here.groups)
+        expand = Product(groups, inputs, run, here.activation, here.groups, dtype)
         middle = frame(network, here.writes)
         work = replace(work, source=frame(network, here.data), expand=expand, middle=middle)
         reads["data"] = here.data
-        constants |= _named("expand", pack.expansion(here, table))
+        constants |= _named("expand", pack.expansion(here, table), dtype)
     if unit.pool:
         work = replace(
             work, pooled=frame(network, unit.pool.data), pool=_window(unit.pool),
@@ -199,19 +203,20 @@ def _followed(network: Network, call: Call, follower: Unit) -> Call:
     """The call with the expansion, or the mean, of the next unit at its end."""
     assert isinstance(call.work, Chain)
     if follower.other is not None:
-        return replace(call, work=replace(call.work, mean=True), writes={"out": follower.result})
+        target = replace(call.work.target, dtype=frame(network, follower.result).dtype)
+        work = replace(call.work, target=target, mean=True)
+        return replace(call, work=work, writes={"out": follower.result})
     expand, order = follower.expand, order_of(network, follower)
     assert expand is not None
-    constants = pack.grouped(expand)
-    # The result lies in shared memory with the channels of a group up to a multiple of four.
-    weight = constants["weight"]
-    rows = padded(weight.shape[1])
+    packed, dtype = pack.grouped(expand, network.dtype), network.dtype
+    # The result lies in shared memory with the channels of a group up to whole vectors.
+    weight = packed["weight"]
+    rows = padded(weight.shape[1], dtype)
     wide = np.zeros((weight.shape[0], rows, weight.shape[2]), "float32")
     wide[:, : weight.shape[1]] = weight
-    work = replace(
-        call.work, follow=replace(_product(expand), inputs=rows), order=order, after=order.places
-    )
-    constants = call.constants | _named("follow", constants | {"weight": wide})
+    follow = replace(_product(expand, dtype), inputs=rows)
+    work = replace(call.work, follow=follow, order=order, after=order.places)
+    constants = call.constants | _named("follow", packed | {"weight": wide}, dtype)
     return Call(work, call.reads, call.writes | {"after": expand.writes}, constants)
 
 
@@ -221,16 +226,17 @@ def _source(network: Network, operator: Operator) -> Frame | Planes:
     return frame(network, operator.data)
 
 
-def _product(operator: Operator) -> Product:
-    outputs, inputs = pack.parameters(operator)[0].shape
-    return Product(operator.groups, inputs, outputs // operator.groups, operator.activation)
+def _product(operator: Operator, dtype: str) -> Product:
+    weight, groups = pack.parameters(operator)[0], operator.groups
+    outputs, inputs = weight.shape
+    return Product(groups, inputs, outputs // groups, operator.activation, dtype=dtype)
 
 
-def _first_convolution(operator: Operator) -> tuple[Product, Arrays]:
-    outputs = len(pack.parameters(operator)[0])
+def _first_convolution(operator: Operator, dtype: str) -> tuple[Product, Arrays]:
+    outputs, values = len(pack.parameters(operator)[0]), patch_values(dtype)
     return (
-        Product(1, PATCH, outputs, operator.activation),
-        pack.first_convolution(operator, PATCH),
+        Product(1, values, outputs, operator.activation, dtype=dtype),
+        pack.first_convolution(operator, values, dtype),
     )
 
 
@@ -245,5 +251,5 @@ def _residual(operator: Operator) -> dict[str, str]:
     return {} if operator.residual is None else {"residual": operator.residual}
 
 
-def _named(step: str, arrays: Arrays) -> Arrays:
-    return {f"{step}_{role}": array for role, array in arrays.items()}
+def _named(step: str, arrays: Arrays, dtype: str) -> Arrays:
+    return {f"{step}_{role}": array.astype(dtype) for role, array in arrays.items()}

@@ -17,16 +17,19 @@ from typing import Any
 
 from pipeline.errors import RequestError, WorkFailedError
 from pipeline.gpu.resources import Resources, read_resources
+from schedules.cuda.device import device_functions, rolled
 from schedules.gpu import ENOUGH_WARPS, WARP
 
 COMPILERS = ("auto", "nvcc", "nvrtc")
+# Where the package nvidia-cuda-runtime has the headers that kernels in float16 include.
+HEADERS = Path("cu13") / "include"
 NVCC_PLACE = Path("/usr/local/cuda/bin/nvcc")
 REMEDY = (
     "install NVRTC with: pip install 'shufflenet-tvm[cuda]', or put nvcc of a CUDA toolkit in PATH"
 )
 SECONDS = 600
 LAUNCH_BOUNDS = re.compile(r"__launch_bounds__\((\d+)\)")
-# The kernels follow what TVM writes for other programs: headers that they do not use.
+# The kernels follow what TVM writes for all programs: headers that these do not use.
 FIRST_KERNEL = 'extern "C" __global__'
 
 
@@ -61,9 +64,14 @@ class Compiler:
     def compile(self, source: str, architectures: tuple[int, ...]) -> DeviceCode:
         """Code for all of these; WorkFailedError with the compiler's first complaint."""
         self.require(architectures)
-        kernels = bounded(source[source.index(FIRST_KERNEL) :])
-        binary, log = self.run(kernels, architectures)
+        binary, log = self.run(device_source(source), architectures)
         return DeviceCode(binary, architectures, self.label, tuple(read_resources(log)))
+
+
+def device_source(source: str) -> str:
+    """What of TVM's source is compiled: its kernels, after what they call."""
+    kernels = source[source.index(FIRST_KERNEL) :]
+    return device_functions(kernels) + rolled(bounded(kernels))
 
 
 def bounded(source: str) -> str:
@@ -171,7 +179,7 @@ def _cubin(nvrtc: Any, source: str, architecture: int) -> tuple[bytes, str]:
     (program,) = _checked(nvrtc, made)
     try:
         target = f"--gpu-architecture=sm_{architecture}"
-        flags = [target, "--ptxas-options=-v", "--disable-warnings"]
+        flags = [target, "--ptxas-options=-v", "--disable-warnings", *_include_paths()]
         (status,) = nvrtc.nvrtcCompileProgram(
             program, len(flags), [flag.encode() for flag in flags]
         )
@@ -185,6 +193,12 @@ def _cubin(nvrtc: Any, source: str, architecture: int) -> tuple[bytes, str]:
         return bytes(binary), text
     finally:
         nvrtc.nvrtcDestroyProgram(program)
+
+
+def _include_paths() -> list[str]:
+    package = find_spec("nvidia")
+    places = package.submodule_search_locations if package else None
+    return [f"--include-path={Path(place) / HEADERS}" for place in places or ()]
 
 
 def _checked(nvrtc: Any, answer: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -8,9 +8,8 @@ from tvm.tirx import PrimFunc
 from pipeline.errors import RequestError
 from pipeline.gpu.calls import Call
 from pipeline.operators import Network
+from pipeline.passes.lay_out import EDGE
 from schedules.cuda.operators import Work, signature
-
-DTYPE = "float32"
 
 
 def emit(
@@ -18,7 +17,7 @@ def emit(
 ) -> IRModule:
     """ "main" from the images to the result, and the function of every kernel by its name."""
     builder = relax.BlockBuilder()
-    image = relax.Var("image", relax.TensorType(network.shapes[network.source], DTYPE))
+    image = relax.Var("image", relax.TensorType(network.shapes[network.source], EDGE))
     with builder.function("main", [image]):
         with builder.dataflow():
             kernels = {
@@ -49,11 +48,13 @@ def _emit(
     values: dict[str, relax.Expr],
 ) -> None:
     """One call; `values` gains what it writes."""
-    shapes = signature(call.work)
-    arguments = [values[call.reads[role]] for role in shapes.inputs]
-    arguments += [relax.const(call.constants[role], DTYPE) for role in shapes.constants]
-    types = [relax.TensorType(shape, DTYPE) for shape in shapes.outputs.values()]
-    written = [call.writes[role] for role in shapes.outputs]
+    own = signature(call.work)
+    arguments = [values[call.reads[role]] for role in own.inputs]
+    arguments += [
+        relax.const(call.constants[role], one.dtype) for role, one in own.constants.items()
+    ]
+    types = [relax.TensorType(one.shape, one.dtype) for one in own.outputs.values()]
+    written = [call.writes[role] for role in own.outputs]
     partial = written[0] in values and written[0] not in call.reads.values()
     if len(written) == 1 and partial:
         # Another kernel has written other channels of the tensor. What a kernel reads it does not

@@ -53,6 +53,8 @@ def loads(node: Any, known: Environment) -> Iterator[tuple[Any, Any]]:
         holds = evaluate(node.args[0], known)
         for load, inner in loads(node.args[1], known):
             yield load, holds if inner is None else np.logical_and(holds, inner)
+    elif kind == "Cast":
+        yield from loads(node.value, known)
     elif kind in BINARY:
         yield from loads(node.a, known)
         yield from loads(node.b, known)

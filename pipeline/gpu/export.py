@@ -63,7 +63,7 @@ def export_gpu(  # noqa: PLR0913 - the last two are for few
             model=model.name,
             input=TensorSpec(shape=image.shape, dtype=DTYPE),
             output=TensorSpec(shape=stored["torch"].shape, dtype=DTYPE),
-            target=host.model_copy(update={"name": target.name, "gpu": gpu}),
+            target=host.model_copy(update={"name": target.name, "gpu": gpu, "dtype": target.dtype}),
             weights=weights,
             versions=versions(),
             macs=model.macs,

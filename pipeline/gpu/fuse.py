@@ -14,18 +14,18 @@ on bytes.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from math import inf
 
 from pipeline.gpu.bound import device_bytes
 from pipeline.gpu.calls import Call, Expansion, calls_of, can_follow
 from pipeline.gpu.launch import LAUNCH_SECONDS
+from pipeline.gpu.pack import as_fragments
 from pipeline.gpu.units import Unit, find_units, one_operator_each
 from pipeline.operators import Network
 from schedules.cuda.chain import Chain
-from schedules.cuda.operators import hand_tile
-from schedules.cuda.tiles import seconds, starves, streaming_seconds, tiles_that_fit
+from schedules.cuda.operators import Work
+from schedules.cuda.tiles import chosen, least_seconds, streaming_seconds
 from schedules.gpu import Gpu
 
 # The count of cycles is no closer than this to the truth; the bytes are certain.
@@ -70,13 +70,14 @@ def fused(network: Network, gpu: Gpu) -> list[Call]:
         calls = calls_of(network, units[number], expansion, follower)
         return _Cost(
             sum(call_seconds(call, gpu) for call in calls),
-            sum(device_bytes(call.work) for call in calls),
+            sum(device_bytes(_chosen(call, gpu)) for call in calls),
         )
 
     paths = [_best(options, cost, price / gpu.bandwidth) for price in PRICES]
     most = min(path.cost.seconds for path in paths) * (1 + MODEL_ERROR)
     close = [path for path in paths if path.cost.seconds <= most]
-    return _calls(network, units, min(close, key=lambda path: path.cost.bytes).choices)
+    best = min(close, key=lambda path: path.cost.bytes)
+    return [_on_units(call, gpu) for call in _calls(network, units, best.choices)]
 
 
 def _best(options: list[list[Expansion]], cost: Costs, price: float) -> _Path:
@@ -108,12 +109,19 @@ def call_seconds(call: Call, gpu: Gpu) -> float:
     leaves room for enough warps."""
     if not isinstance(call.work, Chain):
         return LAUNCH_SECONDS + streaming_seconds(device_bytes(call.work), gpu)
-    if not tiles_that_fit(call.work, gpu):
-        return inf
-    tile = hand_tile(call.work, gpu)
-    if starves(call.work, tile, gpu):
-        return inf
-    return LAUNCH_SECONDS + seconds(call.work, tile, gpu)
+    return LAUNCH_SECONDS + least_seconds(chosen(call.work, gpu), gpu)
+
+
+def _on_units(call: Call, gpu: Gpu) -> Call:
+    """The call, with its products on tensor cores if the model finds them faster there."""
+    work = _chosen(call, gpu)
+    if not isinstance(work, Chain) or not work.matrices:
+        return call
+    return replace(call, work=work, constants=as_fragments(work, call.constants))
+
+
+def _chosen(call: Call, gpu: Gpu) -> Work:
+    return chosen(call.work, gpu) if isinstance(call.work, Chain) else call.work
 
 
 def _choices(unit: Unit, follows: bool) -> list[Expansion]:

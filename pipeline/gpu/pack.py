@@ -1,31 +1,36 @@
-"""Weights in the order in which kernels read them."""
+"""Weights in the order in which kernels read them; in float32 until they are handed on."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.operators import Operator
-from schedules.cuda.block import padded
+from schedules.cuda.chain import PRODUCTS, Chain
+from schedules.cuda.fragments import fragments
 from schedules.cuda.order import Order, Table, gathered
+from schedules.cuda.vectors import padded
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]
 Arrays = dict[str, Array]
 
 
-def grouped(operator: Operator) -> Arrays:
-    """A pointwise convolution: [group, k, output] and [group, output], outputs up to four."""
+def grouped(operator: Operator, dtype: str) -> Arrays:
+    """A pointwise convolution: [group, k, output] and [group, output], outputs in vectors."""
     weight, bias = parameters(operator)
     outputs = weight.shape[0] // operator.groups
     by_group = weight.reshape(operator.groups, outputs, -1).transpose(0, 2, 1)
-    return {"weight": _wide(by_group), "bias": _wide(bias.reshape(operator.groups, outputs))}
+    bias = bias.reshape(operator.groups, outputs)
+    return {"weight": _wide(by_group, dtype), "bias": _wide(bias, dtype)}
 
 
-def first_convolution(operator: Operator, inputs: int) -> Arrays:
+def first_convolution(operator: Operator, inputs: int, dtype: str) -> Arrays:
     """A first convolution as a pointwise one over the `inputs` values under its window."""
     weight, bias = parameters(operator)
     flat = weight.reshape(len(weight), -1).T
     rows = np.zeros((1, inputs, flat.shape[1]), "float32")
     rows[0, : len(flat)] = flat
-    return {"weight": _wide(rows), "bias": _wide(bias[None])}
+    return {"weight": _wide(rows, dtype), "bias": _wide(bias[None], dtype)}
 
 
 def depthwise(operator: Operator, table: Table | None = None) -> Arrays:
@@ -46,7 +51,8 @@ def projection(operator: Operator, order: Order, table: Table) -> Arrays:
         k = order.shuffled(channels) - group * order.inputs
         own = weight[group * outputs : (group + 1) * outputs]
         packed[group][channels >= 0] = own[:, k[channels >= 0]].T
-    return {"weight": _wide(packed), "bias": _wide(bias.reshape(operator.groups, outputs))}
+    bias = bias.reshape(operator.groups, outputs)
+    return {"weight": _wide(packed, order.dtype), "bias": _wide(bias, order.dtype)}
 
 
 def expansion(operator: Operator, runs: Table) -> Arrays:
@@ -59,6 +65,14 @@ def expansion(operator: Operator, runs: Table) -> Arrays:
     }
 
 
+def as_fragments(work: Chain, constants: Arrays) -> Arrays:
+    """The constants of a chain, with the weights of its products as tensor cores take them."""
+    products = {f"{step}_weight" for step in PRODUCTS if getattr(work, step)}
+    return {
+        role: fragments(array) if role in products else array for role, array in constants.items()
+    }
+
+
 def parameters(operator: Operator) -> tuple[Array, Array]:
     """Weight and bias as in PyTorch; ValueError if the operator has none."""
     if operator.weight is None or operator.bias is None:
@@ -66,7 +80,7 @@ def parameters(operator: Operator) -> tuple[Array, Array]:
     return operator.weight, operator.bias
 
 
-def _wide(array: Array) -> Array:
-    """The last axis up to a multiple of four, with zeros."""
-    missing = padded(array.shape[-1]) - array.shape[-1]
+def _wide(array: Array, dtype: str) -> Array:
+    """The last axis up to whole vectors of that type, with zeros."""
+    missing = padded(array.shape[-1], dtype) - array.shape[-1]
     return np.ascontiguousarray(np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]))

@@ -8,8 +8,8 @@ from pipeline.gpu.analysis import GpuReport, KernelReport
 
 COLUMNS = (
     "kernel", "calls", "blocks", "threads", "registers", "spilled", "shared", "occupancy",
-    "fma", "loads 128/other", "stores 128/other", "MMAC", "device KB", "L2 KB", "modelled bound us",
-    "by",
+    "fma", "tensor", "loads 128/other", "stores 128/other", "MMAC", "device KB", "L2 KB",
+    "modelled bound us", "by",
 )  # fmt: skip
 
 
@@ -18,7 +18,7 @@ def table_of(report: GpuReport) -> Table:
     table = Table(
         *COLUMNS,
         title=f"{report.model} on {report.target} (sm_{report.architecture}), batch "
-        f"{report.batch}, code by {report.compiler}",
+        f"{report.batch}, {report.dtype}, code by {report.compiler}",
     )
     for kernel in report.kernels:
         table.add_row(*_cells(kernel))
@@ -28,6 +28,7 @@ def table_of(report: GpuReport) -> Table:
 def describe(report: GpuReport) -> Sequence[str]:
     """What the table does not say, each in a line."""
     spilled = sum(one.spilled_bytes for one in report.kernels)
+    tensor = sum(one.calls for one in report.kernels if one.matrices)
     limited = [one.function for one in report.kernels if one.limited]
     scattered = [
         f"{one.function}: {', '.join(one.uncoalesced_tensors)}"
@@ -41,6 +42,7 @@ def describe(report: GpuReport) -> Sequence[str]:
         f"{spilled} bytes spilled",
         f"{report.device_bytes / 1e6:.2f} MB through device memory, weights included: {share:.2f} "
         f"of one kernel an operator",
+        f"on tensor cores: {tensor} of them",
         f"limited by occupancy: {', '.join(limited) or 'none'}",
         f"uncoalesced: {'; '.join(scattered) or 'none'}",
         f"modelled bound {seconds * 1e6:.1f} us an inference, "
@@ -61,6 +63,7 @@ def _cells(kernel: KernelReport) -> list[str]:
         str(kernel.shared_bytes),
         f"{kernel.occupancy:.0%}",
         str(mix.get("fma", 0)),
+        str(mix.get("tensor", 0)),
         f"{mix.get('load_128', 0)}/{mix.get('load', 0)}",
         f"{mix.get('store_128', 0)}/{mix.get('store', 0)}",
         f"{kernel.macs / 1e6:.2f}",

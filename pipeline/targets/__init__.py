@@ -24,8 +24,7 @@ def target_named(name: str, system: str = "linux", dtype: str = "float32") -> Ta
 
     RequestError names the nearest ones, or says what the target lacks.
     """
-    if dtype not in DTYPES:
-        raise RequestError(f"unknown arithmetic {dtype!r}; known: {', '.join(DTYPES)}")
+    _require_dtype(dtype)
     target = _target(name, system)
     return target if dtype == "float32" else in_half(target)
 
@@ -41,14 +40,18 @@ def gpu_target(name: str, dtype: str = "float32") -> GpuTarget:
     RequestError for one that is unknown, for GPUs beside CPUs of different kinds, or if this
     machine's is asked for and there is none.
     """
-    if dtype != "float32":
-        raise RequestError(f"{dtype} is not served on GPUs; use float32")
+    _require_dtype(dtype)
     gpus = [_gpu(word.strip()) for word in name.split(",")]
     hosts = [host_of(gpu) for gpu in gpus]
     if len({one.triple for one in hosts}) > 1:
         listed = ", ".join(f"{g.name} ({h.architecture})" for g, h in zip(gpus, hosts, strict=True))
         raise RequestError(f"one bundle is for one kind of CPU, and these differ: {listed}")
-    return GpuTarget(gpus[0], hosts[0], tuple(dict.fromkeys(gpus[1:])))
+    return GpuTarget(gpus[0], hosts[0], tuple(dict.fromkeys(gpus[1:])), dtype)
+
+
+def _require_dtype(dtype: str) -> None:
+    if dtype not in DTYPES:
+        raise RequestError(f"unknown arithmetic {dtype!r}; known: {', '.join(DTYPES)}")
 
 
 def _gpu(name: str) -> Gpu:

@@ -2,7 +2,11 @@
 
 Shared memory, threads and blocks of a multiprocessor are those of the table of compute
 capabilities in NVIDIA's "CUDA C++ Programming Guide"; multiprocessors, clock and bandwidth those
-of the whitepapers and data sheets of the card that the record names.
+of the whitepapers and data sheets of the card that the record names. So are the tensor cores' rates
+for float16 summed in float32, of matrices that are not sparse: half of the published operations are
+multiply-adds. GeForce cards sum in float32 at half the rate at which they sum in float16. That of
+the Jetson is a quarter of the operations that its brief states for its GPU with sparse 8-bit
+integers, as sparsity and 8 bits double it each.
 """
 
 from dataclasses import dataclass
@@ -20,17 +24,17 @@ GPUS = {
     gpu.name: gpu
     for gpu in (
         # Tesla T4, "NVIDIA Turing GPU Architecture".
-        Gpu("t4", 75, 40, 64, 1.59e9, 64 * KB, 1024, 320e9, 4 * MB, 16),
+        Gpu("t4", 75, 40, 64, 1.59e9, 64 * KB, 1024, 320e9, 4 * MB, 16, 65e12 / 2),
         # A100 of 40 GB as SXM4, "NVIDIA A100 Tensor Core GPU Architecture".
-        Gpu("a100", 80, 108, 64, 1.41e9, 164 * KB, 2048, 1555e9, 40 * MB, 32),
+        Gpu("a100", 80, 108, 64, 1.41e9, 164 * KB, 2048, 1555e9, 40 * MB, 32, 312e12 / 2),
         # Jetson AGX Orin of 64 GB, "NVIDIA Jetson AGX Orin Series Technical Brief".
-        Gpu("jetson-orin", 87, 16, 128, 1.3e9, 164 * KB, 1536, 204.8e9, 4 * MB, 16),
+        Gpu("jetson-orin", 87, 16, 128, 1.3e9, 164 * KB, 1536, 204.8e9, 4 * MB, 16, 42.5e12 / 2),
         # GeForce RTX 4090, "NVIDIA Ada GPU Architecture".
-        Gpu("ada", 89, 128, 128, 2.52e9, 100 * KB, 1536, 1008e9, 72 * MB, 24),
+        Gpu("ada", 89, 128, 128, 2.52e9, 100 * KB, 1536, 1008e9, 72 * MB, 24, 165.2e12 / 2),
         # H100 as SXM5, "NVIDIA H100 Tensor Core GPU Architecture".
-        Gpu("h100", 90, 132, 128, 1.98e9, 228 * KB, 2048, 3.35e12, 50 * MB, 32),
+        Gpu("h100", 90, 132, 128, 1.98e9, 228 * KB, 2048, 3.35e12, 50 * MB, 32, 989.4e12 / 2),
         # GeForce RTX 5090, "NVIDIA RTX Blackwell GPU Architecture".
-        Gpu("blackwell", 120, 170, 128, 2.41e9, 100 * KB, 1536, 1792e9, 96 * MB, 24),
+        Gpu("blackwell", 120, 170, 128, 2.41e9, 100 * KB, 1536, 1792e9, 96 * MB, 24, 209.5e12 / 2),
     )
 }
 # Computers on a module, whose CPU is an ARM one.
@@ -42,7 +46,8 @@ HOST = Machine("any", 4, 16, 8, 8, 32 * KB, 256 * KB)
 
 @dataclass(frozen=True)
 class GpuTarget:
-    """A GPU, the others for which the same bundle has code, and the CPU beside it."""
+    """A GPU, the others for which the same bundle has code, the CPU beside it, and the type of
+    weights and activations; sums are float32."""
 
     gpu: Gpu
     host: Target
@@ -62,7 +67,8 @@ class GpuTarget:
     @property
     def family(self) -> str:
         """The name of the tuning records: tiles are chosen for the first GPU."""
-        return f"sm{self.gpu.architecture}-{self.gpu.name}"
+        family = f"sm{self.gpu.architecture}-{self.gpu.name}"
+        return family if self.dtype == "float32" else f"{family}-{self.dtype}"
 
     @property
     def tvm(self) -> TvmTarget:

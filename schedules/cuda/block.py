@@ -8,15 +8,13 @@ for turn in range(ceil(count / threads)):
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from math import ceil, gcd
+from math import ceil
 from typing import Any
 
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from schedules.program import zero
-
-LANES = 4  # float32 values of a 128-bit access
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def both(conditions: Sequence[Any]) -> Any:
 
 def select(conditions: Sequence[Any], value: Any) -> Any:
     """The value if all conditions hold, else zero; what is not selected is not loaded."""
-    return T.if_then_else(both(conditions), value, zero()) if conditions else value
+    return T.if_then_else(both(conditions), value, zero(str(value.ty))) if conditions else value
 
 
 @contextmanager
@@ -82,42 +80,3 @@ def serial(extent: int, name: str) -> Iterator[Any]:
     with T.serial(0, extent) as variable:
         IRBuilder.name(name, variable)
         yield variable
-
-
-@contextmanager
-def unrolled(extent: int, name: str) -> Iterator[Any]:
-    """A loop without a counter at run time."""
-    if extent == 1:
-        yield 0
-        return
-    with T.unroll(0, extent) as variable:
-        IRBuilder.name(name, variable)
-        yield variable
-
-
-@contextmanager
-def vector(lanes: int) -> Iterator[Any]:
-    """The lanes of one access."""
-    if lanes == 1:
-        yield 0
-        return
-    with T.vectorized(0, lanes) as variable:
-        IRBuilder.name("lane", variable)
-        yield variable
-
-
-def buffer(name: str, shape: tuple[int, ...], scope: str) -> Any:
-    """Memory of the block ("shared") or of each thread ("local")."""
-    made = T.sblock_alloc_buffer(shape, "float32", scope=scope)
-    IRBuilder.name(name, made)
-    return made
-
-
-def width(*extents: int) -> int:
-    """The widest access, in values, that is aligned wherever every extent is a whole step."""
-    return gcd(LANES, *extents)
-
-
-def padded(channels: int) -> int:
-    """Channels up to a whole number of 128-bit accesses."""
-    return ceil(channels / LANES) * LANES

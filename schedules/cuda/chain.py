@@ -12,18 +12,17 @@ comes before just the channels that its groups read, so slices repeat nothing. W
 the halo, and `parts`, which cut a group's outputs where a small map makes too few blocks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from schedules.cuda.block import LANES, width
 from schedules.cuda.order import Order
 from schedules.cuda.patch import KERNEL
 from schedules.cuda.product import Product
+from schedules.cuda.vectors import lanes_of, padded, width
 from schedules.cuda.window import Window
 from schedules.frame import Frame, Planes
 
-FLOAT_BYTES = 4
-# The values under a first convolution's window of three planes, up to a multiple of four.
-PATCH = 28
+COLOURS = 3
+PRODUCTS = ("expand", "project", "follow")
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,32 @@ class Chain:
     aliases: tuple[str, ...] = ()
 
     @property
+    def dtype(self) -> str:
+        """The type of weights and of what the steps hand on; images and results of a network are of
+        their own."""
+        return self.source.dtype if isinstance(self.source, Frame) else self.target.dtype
+
+    @property
+    def lanes(self) -> int:
+        """Values of a 128-bit access."""
+        return lanes_of(self.dtype)
+
+    @property
+    def patch(self) -> int:
+        """The values under a first convolution's window, up to whole accesses."""
+        return patch_values(self.dtype)
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The products that it has."""
+        return tuple(one for one in (self.expand, self.project, self.follow) if one)
+
+    @property
+    def matrices(self) -> bool:
+        """Whether its products run on tensor cores."""
+        return any(one.matrices for one in self.products)
+
+    @property
     def groups(self) -> int:
         """Groups of the projection, which blocks divide among themselves."""
         return self.project.groups if self.project else 1
@@ -69,7 +94,7 @@ class Chain:
         if self.project:
             return self.project.inputs
         if self.expand:
-            return self.expand.vectors * LANES
+            return self.expand.vectors * self.lanes
         return self.source.channels if isinstance(self.source, Frame) else 0
 
     @property
@@ -83,9 +108,9 @@ class Chain:
     def window_lanes(self) -> int:
         """Values of one access of the window."""
         if self.expand:
-            return LANES
+            return self.lanes
         channels = self.source.channels if isinstance(self.source, Frame) else 0
-        return width(self.windowed, channels, self.offset, self.target.channels)
+        return width(self.dtype, self.windowed, channels, self.offset, self.target.channels)
 
     @property
     def staged(self) -> bool:
@@ -105,30 +130,32 @@ class Chain:
     def store_lanes(self, product: Product, role: str) -> int:
         """Values of one access when a product's results go straight to the tensor of a role."""
         order = self.order if role == "after" or not self.follow else None
+        dtype = self.dtype if role == "after" else self.target.dtype
         if order is None:
-            return width(product.outputs, self.offset, self.target.channels)
-        return width(product.outputs, order.inputs)
+            return width(dtype, product.outputs, self.offset, self.target.channels)
+        return width(dtype, product.outputs, order.inputs)
 
     @property
     def macs(self) -> int:
         """Multiply-adds of the operators, without what a halo repeats."""
-        pixels, count = self.target.pixels, 0
-        if self.expand and self.middle:
-            made = self.expand.groups * self.expand.outputs * self.expand.inputs
-            count += self.middle.pixels * made
+        count = self.product_macs
         if self.window and self.window.kind == "depthwise":
-            count += pixels * self.groups * self.windowed * KERNEL * KERNEL
-        for product in (self.project, self.follow):
-            if product:
-                count += pixels * product.groups * product.outputs * product.inputs
+            count += self.target.pixels * self.groups * self.windowed * KERNEL * KERNEL
         return count
+
+    @property
+    def product_macs(self) -> int:
+        """Those of its products."""
+        count = self.middle.pixels * self.expand.macs if self.expand and self.middle else 0
+        products = [one for one in (self.project, self.follow) if one]
+        return count + self.target.pixels * sum(one.macs for one in products)
 
 
 @dataclass(frozen=True)
 class Tile:
     """The numbers of the nest: `rows` x `columns` pixels a block (one row is a line of pixels that
-    may cross images), `parts` of each group's outputs, `pixels` a thread, `splits` of the
-    reductions, `threads`, and `groups` of the projection a block."""
+    may cross images), `parts` of each group's outputs, `pixels` a thread, or a warp on tensor
+    cores, `splits` of the reductions, `threads`, and `groups` of the projection a block."""
 
     rows: int
     columns: int
@@ -149,13 +176,31 @@ def slices(chain: Chain, tile: Tile) -> int:
     return chain.groups // tile.groups
 
 
+def patch_values(dtype: str) -> int:
+    """The values under a first convolution's window of three planes, up to whole accesses."""
+    return padded(COLOURS * KERNEL * KERNEL, dtype)
+
+
+def first_product(chain: Chain) -> Product:
+    """The product that reads what the chain does."""
+    return chain.products[0]
+
+
 def step(chain: Chain) -> int:
     """Values of one access to the data of the first product of a chain."""
     product = chain.expand or chain.project
     if product is None or isinstance(chain.source, Planes):
-        return LANES
+        return chain.lanes
     if product is chain.project and chain.window:
-        return LANES
+        return chain.lanes
     if chain.gather > 1:
         return 1
-    return width(product.inputs, chain.source.channels)
+    return width(chain.dtype, product.inputs, chain.source.channels)
+
+
+def on_matrices(chain: Chain) -> Chain:
+    """The same with all products on tensor cores."""
+    products = {name: getattr(chain, name) for name in PRODUCTS}
+    return replace(
+        chain, **{name: replace(one, matrices=True) for name, one in products.items() if one}
+    )

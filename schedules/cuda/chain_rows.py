@@ -4,12 +4,15 @@ from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cuda.block import LANES, buffer, select, vector
-from schedules.cuda.chain import PATCH, slices, step
+from schedules.cuda.block import select
+from schedules.cuda.chain import first_product, step
+from schedules.cuda.emit_product import emit_product
+from schedules.cuda.extent import image_of
 from schedules.cuda.patch import KERNEL, Halo
-from schedules.cuda.product import Access, Job, Product, Rows, Share, Spot, emit_product, finish
-from schedules.cuda.shared import image_of
+from schedules.cuda.product import Access, Job, Product, Rows, Spot, finish
+from schedules.cuda.shared_rows import SharedRows, data_rows, fill_rows, padded_rows, rows_in
 from schedules.cuda.site import Patch, Site
+from schedules.cuda.vectors import buffer
 from schedules.program import zero
 
 TAPS = KERNEL * KERNEL
@@ -21,9 +24,7 @@ def first_rows(site: Site, where: Patch | Halo, count: int) -> Rows:
     image = image_of(chain, site.tile)
     if image is not None:
         return _patches(site, image, count)
-    product = chain.expand or chain.project
-    assert product is not None
-    tile = site.block.tile
+    product, tile = first_product(chain), site.block.tile
 
     def load(pixel: Any, group: Any, k: Any) -> Any:
         channel = product.source(group) * product.inputs + k
@@ -41,51 +42,40 @@ def _patches(site: Site, image: Halo, count: int) -> Rows:
     A piece of the image comes to shared memory first, neighbouring threads with neighbouring
     columns: windows share most of it.
     """
-    planes = image.source.channels
-    piece = buffer("piece", (planes, image.count), "shared")
+    planes, dtype = image.source.channels, site.chain.dtype
+    piece = buffer("piece", (planes, image.count), "shared", image.source.dtype)
     with site.block.items(planes * image.count) as item:
         plane, place = item // image.count, item % image.count
         pixel = image.pixel(site.block.tile, place)
         value = site.tensors["data"][pixel.image, plane, pixel.row, pixel.column]
         T.buffer_store(piece, select(pixel.inside, value), [plane, place])
-    rows = buffer("patches", (count, PATCH + LANES), "shared")
+    product = first_product(site.chain)
+    share = site.share(product)
+    rows = data_rows("patches", product, share, count)
     with site.block.items(count * planes) as item:
         number, plane = item // planes, item % planes
         for tap in range(TAPS):
             place, inside = image.under(number, tap // KERNEL, tap % KERNEL)
-            T.buffer_store(rows, select(inside, piece[plane, place]), [number, plane * TAPS + tap])
-    rest = PATCH - planes * TAPS
+            value = T.cast(select(inside, piece[plane, place]), dtype)
+            rows.store(value, number, plane * TAPS + tap)
+    rest = product.inputs - planes * TAPS
     with site.block.items(count * rest) as item:
-        T.buffer_store(rows, zero(), [item // rest, planes * TAPS + item % rest])
-    return shared_rows(rows)
+        rows.store(zero(dtype), item // rest, planes * TAPS + item % rest)
+    fill_rows(site.block, product, share, rows, count)
+    return rows_in(product, share, rows)
 
 
-def expand(site: Site, product: Product, halo: Halo) -> Any:
+def expand(site: Site, product: Product, halo: Halo) -> SharedRows:
     """The product on the halo, zero off the image, in shared memory."""
-    groups = product.groups // slices(site.chain, site.tile)
-    share = Share(
-        site.slice * groups, groups, 0, product.vectors, site.tile.pixels, site.tile.splits
-    )
-    middle = buffer("middle", (halo.count, (share.columns + 1) * LANES), "shared")
+    share, lanes = site.share(product), product.lanes
+    middle = padded_rows("middle", product, halo.count, share.columns * lanes)
     weights = site.role("expand")
 
     def store(spot: Spot, sums: Any) -> None:
         finish(product, spot, sums, weights["bias"])
         inside = halo.pixel(site.block.tile, spot.pixel).inside
-        with vector(LANES) as lane:
-            value = select(inside, sums[lane])
-            T.buffer_store(middle, value, [spot.pixel, spot.column * LANES + lane])
+        middle.keep(lanes, lambda lane: select(inside, sums[lane]), spot.pixel, spot.column * lanes)
 
     rows = first_rows(site, halo, halo.count)
     emit_product(Job("expand", site.block, product, share, halo.count, weights), rows, store)
     return middle
-
-
-def shared_rows(rows: Any, first: Any = 0, each: int = 0) -> Rows:
-    """Rows that lie in shared memory as [pixel, k]; `each` values of every group from `first` on,
-    if there are several."""
-
-    def load(pixel: Any, group: Any, k: Any) -> Any:
-        return rows[pixel, (group - first) * each + k if each else k]
-
-    return Rows(load, Access(LANES, shared=True))

@@ -11,12 +11,14 @@ from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cuda.block import LANES, buffer, select, serial, unrolled, vector, when_all
+from schedules.cuda.block import serial, when_all
 from schedules.cuda.chain import slices
+from schedules.cuda.extent import staged_places
 from schedules.cuda.order import Order
 from schedules.cuda.product import Product, Share, Spot
-from schedules.cuda.shared import staged_places
+from schedules.cuda.shared_rows import SharedRows, padded_rows
 from schedules.cuda.site import Site
+from schedules.cuda.vectors import buffer, unrolled, vector, widened
 from schedules.program import zero
 
 
@@ -30,7 +32,7 @@ class Stage:
     share: Share
     role: str
     order: Order | None
-    rows: Any
+    rows: SharedRows
 
     @property
     def whole(self) -> bool:
@@ -39,15 +41,17 @@ class Stage:
 
     def keep(self, spot: Spot, sums: Any) -> None:
         """A vector of results."""
+        lanes, outputs = self.product.lanes, self.product.outputs
         if not self.whole:
-            keep_vector(self.rows, spot.pixel, spot.column * LANES, sums)
+            self.rows.keep(lanes, sums.__getitem__, spot.pixel, spot.column * lanes)
             return
-        outputs, first = self.product.outputs, spot.vector * LANES
-        with unrolled(LANES, "lane") as lane:
-            known = [first + lane < outputs] if outputs % LANES else []
+        first = spot.vector * lanes
+        with unrolled(lanes, "lane") as lane:
+            known = [first + lane < outputs] if outputs % lanes else []
             with when_all(known):
                 place = self._place(spot.group * outputs + first + lane)
-                T.buffer_store(self.rows, sums[lane], [spot.pixel, place])
+                value = T.cast(sums[lane], self.product.dtype)
+                self.rows.store(value, spot.pixel, place)
 
     def unload(self) -> None:
         """All that was kept, to the tensor: neighbouring threads store neighbouring values."""
@@ -60,61 +64,65 @@ class Stage:
         return self.order.place(channel) if self.order else self.site.chain.offset + channel
 
     def _unload_rows(self, order: Order) -> None:
-        site, vectors = self.site, order.places // LANES
+        site, lanes = self.site, self.product.lanes
+        vectors = order.places // lanes
+        if order.slice > order.inputs:
+            self._clear(order)
         with site.block.items(site.tile.count * vectors) as item:
-            pixel, first = item // vectors, item % vectors * LANES
+            pixel, first = item // vectors, item % vectors * lanes
             where = site.pixel(pixel)
-            with when_all(where.inside), vector(LANES) as lane:
-                value = self.rows[pixel, first + lane]
-                if order.slice > order.inputs:
-                    value = select([(first + lane) % order.slice < order.inputs], value)
+            with when_all(where.inside), vector(lanes) as lane:
+                value = self.rows.value(pixel, first + lane)
                 T.buffer_store(site.tensors[self.role], value, [where.number, first + lane])
+
+    def _clear(self, order: Order) -> None:
+        """Zeros in the places that hold no channel."""
+        empty = order.slice - order.inputs
+        with self.site.block.items(self.site.tile.count * order.consumers * empty) as item:
+            consumer = item // empty % order.consumers
+            place = consumer * order.slice + order.inputs + item % empty
+            self.rows.store(zero(self.product.dtype), item // (empty * order.consumers), place)
 
     def _unload_runs(self) -> None:
         site, product, share = self.site, self.product, self.share
-        each = share.vectors * LANES if share.vectors < product.vectors else product.outputs
+        lanes, out = product.lanes, site.tensors[self.role]
+        each = share.vectors * lanes if share.vectors < product.vectors else product.outputs
         across = share.groups * each
         with site.block.items(site.tile.count * across) as item:
             where, column = site.pixel(item // across), item % across
-            output = share.start * LANES + column % each
+            output = share.start * lanes + column % each
             group = share.first + column // each if share.groups > 1 else share.first
-            cut = product.outputs % LANES and share.vectors < product.vectors
+            cut = product.outputs % lanes and share.vectors < product.vectors
             known = [*where.inside, output < product.outputs] if cut else where.inside
-            kept = column // each * share.vectors * LANES + column % each
+            kept = column // each * share.vectors * lanes + column % each
             with when_all(known):
                 place = self._place(group * product.outputs + output)
-                value = self.rows[item // across, kept]
-                T.buffer_store(site.tensors[self.role], value, [where.number, place])
+                value = T.cast(self.rows.value(item // across, kept), str(out.dtype))
+                T.buffer_store(out, value, [where.number, place])
 
 
 def stage(site: Site, product: Product, share: Share, role: str) -> Stage:
     """The shared memory for the results of a product on their way to the tensor of a role."""
-    chain, places = site.chain, share.columns * LANES
+    chain = site.chain
     order = chain.order if role == "after" or not chain.follow else None
+    places = share.columns * product.lanes
     if order is not None:
         places = staged_places(chain, site.tile, share.columns)
-    rows = buffer(f"staged_{role}", (site.tile.count, places + LANES), "shared")
+    rows = padded_rows(f"staged_{role}", product, site.tile.count, places)
     return Stage(site, product, share, role, order, rows)
 
 
-def keep_vector(rows: Any, pixel: Any, first: Any, sums: Any) -> None:
-    """A vector of results, in shared memory from a place on."""
-    with vector(LANES) as lane:
-        T.buffer_store(rows, sums[lane], [pixel, first + lane])
-
-
-def unload_mean(site: Site, product: Product, share: Share, rows: Any) -> None:
+def unload_mean(site: Site, product: Product, share: Share, rows: SharedRows) -> None:
     """The mean over the pixels of the block, which are those of an image, of results that were
     kept by column."""
-    places, total = share.columns * LANES, buffer("mean_sum", (1,), "local")
-    with site.block.items(places) as item:
+    lanes, total, out = product.lanes, buffer("mean_sum", (1,), "local"), site.tensors["out"]
+    with site.block.items(share.columns * lanes) as item:
         T.buffer_store(total, zero(), [0])
         with serial(site.tile.count, "pixel") as pixel:
-            T.buffer_store(total, total[0] + rows[pixel, item], [0])
-        column, lane = item // LANES, item % LANES
+            T.buffer_store(total, total[0] + widened(rows.value(pixel, item)), [0])
+        column, lane = item // lanes, item % lanes
         group = share.first + (column // share.vectors if share.groups > 1 else 0)
-        output = (share.start + column % share.vectors) * LANES + lane
-        with when_all([output < product.outputs] if product.outputs % LANES else []):
-            mean = total[0] * T.float32(1 / site.tile.count)
-            at = [site.pixel(0).image, group * product.outputs + output]
-            T.buffer_store(site.tensors["out"], mean, at)
+        output = (share.start + column % share.vectors) * lanes + lane
+        with when_all([output < product.outputs] if product.outputs % lanes else []):
+            mean = T.cast(total[0] * T.float32(1 / site.tile.count), str(out.dtype))
+            T.buffer_store(out, mean, [site.pixel(0).image, group * product.outputs + output])

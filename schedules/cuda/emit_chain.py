@@ -3,60 +3,61 @@
 from tvm.tirx import PrimFunc
 
 from schedules.cuda.block import grid
-from schedules.cuda.chain import Chain, Tile, slices
+from schedules.cuda.chain import PRODUCTS, Chain, Tile, slices
 from schedules.cuda.chain_products import follow, project, result_rows
 from schedules.cuda.chain_rows import expand, first_rows
 from schedules.cuda.chain_windows import pool, window_to_target, windowed
-from schedules.cuda.shared import halo_of, patch_of
+from schedules.cuda.extent import halo_of, patch_of
 from schedules.cuda.site import Site
 from schedules.frame import Frame, Planes
-from schedules.program import prim_func, tensor
+from schedules.program import TensorType, prim_func, tensor
 
 
-def tensor_shape(frame: Frame | Planes) -> tuple[int, ...]:
+def tensor_type(frame: Frame | Planes) -> TensorType:
     """Images as they are handed in; activations as [pixels, channels]."""
-    return frame.shape if isinstance(frame, Planes) else (frame.pixels, frame.channels)
+    own = frame.shape if isinstance(frame, Planes) else (frame.pixels, frame.channels)
+    return TensorType(own, frame.dtype)
 
 
-def inputs(chain: Chain) -> dict[str, tuple[int, ...]]:
+def inputs(chain: Chain) -> dict[str, TensorType]:
     """The activations that a chain reads, by role."""
-    shapes = {"data": tensor_shape(chain.source)}
+    types = {"data": tensor_type(chain.source)}
     if chain.residual:
-        shapes["residual"] = tensor_shape(chain.target)
+        types["residual"] = TensorType((chain.target.pixels, chain.target.channels), chain.dtype)
     if chain.pooled:
-        shapes["pooled"] = tensor_shape(chain.pooled)
-    return shapes
+        types["pooled"] = tensor_type(chain.pooled)
+    return types
 
 
-def constants(chain: Chain) -> dict[str, tuple[int, ...]]:
+def constants(chain: Chain) -> dict[str, TensorType]:
     """The packed constants of a chain, by step and role."""
-    steps = {"expand": chain.expand, "project": chain.project, "follow": chain.follow}
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, product in steps.items():
+    types: dict[str, TensorType] = {}
+    for name in PRODUCTS:
+        product = getattr(chain, name)
         if product:
-            shapes |= {f"{name}_{role}": shape for role, shape in product.weight_shapes.items()}
+            types |= {f"{name}_{role}": one for role, one in product.weight_types.items()}
     if chain.window:
-        places = chain.groups * chain.windowed
-        made = chain.window.constants(places)
-        shapes |= {f"window_{role}": shape for role, shape in made.items()}
-    return shapes
+        made = chain.window.constants(chain.groups * chain.windowed, chain.dtype)
+        types |= {f"window_{role}": one for role, one in made.items()}
+    return types
 
 
-def outputs(chain: Chain) -> dict[str, tuple[int, ...]]:
+def outputs(chain: Chain) -> dict[str, TensorType]:
     """The activations that a chain writes, by role."""
-    own = chain.order.places if chain.order and not chain.follow else chain.target.channels
-    rows = chain.target.images if chain.mean else chain.target.pixels
-    shapes: dict[str, tuple[int, ...]] = {"out": (rows, own)}
+    target = chain.target
+    own = chain.order.places if chain.order and not chain.follow else target.channels
+    rows = target.images if chain.mean else target.pixels
+    types = {"out": TensorType((rows, own), target.dtype)}
     if chain.follow:
-        shapes["after"] = (chain.target.pixels, chain.after)
-    return shapes
+        types["after"] = TensorType((target.pixels, chain.after), chain.dtype)
+    return types
 
 
 def program(chain: Chain, tile: Tile) -> PrimFunc:
     """The kernel of a chain: inputs, constants, outputs, in the order of the above."""
     with prim_func("main") as builder:
-        shapes = {**inputs(chain), **constants(chain), **outputs(chain)}
-        tensors = {name: tensor(name, shape) for name, shape in shapes.items()}
+        types = {**inputs(chain), **constants(chain), **outputs(chain)}
+        tensors = {name: tensor(name, one.shape, one.dtype) for name, one in types.items()}
         patch = patch_of(chain, tile)
         with grid(patch.tiles, slices(chain, tile) * tile.parts, tile.threads) as block:
             _write(Site(chain, tile, block, patch, tensors))
@@ -66,7 +67,7 @@ def program(chain: Chain, tile: Tile) -> PrimFunc:
 def _write(site: Site) -> None:
     """All steps that the chain has."""
     chain, count = site.chain, site.tile.count
-    result = result_rows(site) if chain.follow else None
+    result = result_rows(site, chain.follow) if chain.follow else None
     if chain.pooled:
         pool(site, chain.pooled, result)
     halo = halo_of(chain, site.tile)
@@ -76,5 +77,5 @@ def _write(site: Site) -> None:
         return
     rows = windowed(site, halo, middle) if chain.window else first_rows(site, site.patch, count)
     project(site, rows, result)
-    if chain.follow:
+    if chain.follow and result is not None:
         follow(site, chain.follow, result)

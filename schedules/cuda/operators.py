@@ -10,18 +10,19 @@ from schedules.cuda.chain import Chain
 from schedules.cuda.mean import Mean
 from schedules.cuda.scale import Scale
 from schedules.gpu import Gpu
+from schedules.program import TensorType
 
 Work = Chain | Mean | Scale
-Shapes = dict[str, tuple[int, ...]]
+Types = dict[str, TensorType]
 
 
 @dataclass(frozen=True)
 class Signature:
     """The parameters of a kernel by role, in order."""
 
-    inputs: Shapes
-    constants: Shapes
-    outputs: Shapes
+    inputs: Types
+    constants: Types
+    outputs: Types
 
 
 def signature(work: Work) -> Signature:

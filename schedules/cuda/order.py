@@ -2,30 +2,31 @@
 
 Everything between them acts on each channel alone, so its channels may lie in any order. They lie
 in the order in which the second convolution reads them: all channels of its first group, then all
-of its second, each group up to a multiple of four so that 128-bit accesses are aligned. What the
-shuffle does is then the index at which the first convolution stores, or the order of its weights.
+of its second, each group up to whole 128-bit accesses, so that these are aligned. What the shuffle
+does is then the index at which the first convolution stores, or the order of its weights.
 """
 
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cuda.block import padded
+from schedules.cuda.vectors import padded
 
 Table = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Order:
-    """`channels` channels after a shuffle of `shuffle` groups, as `consumers` groups read them."""
+    """`channels` channels after a shuffle of `shuffle` groups, as `consumers` groups read them, of
+    type `dtype`."""
 
     channels: int
     shuffle: int
     consumers: int
+    dtype: str = "float32"
 
     @property
     def inputs(self) -> int:
@@ -35,7 +36,7 @@ class Order:
     @property
     def slice(self) -> int:
         """Places of one group."""
-        return padded(self.inputs)
+        return padded(self.inputs, self.dtype)
 
     @property
     def places(self) -> int:
@@ -74,7 +75,7 @@ class Order:
     def runs(self, producers: int) -> Table:
         """[consumers, producers, run]: the channels of every consumer by who makes them.
 
-        All runs are as long as the longest, up to a multiple of four; -1 for none.
+        All runs are as long as the longest, up to whole accesses; -1 for none.
         """
         each = self.channels // producers
         lists: list[list[list[int]]] = [
@@ -83,7 +84,7 @@ class Order:
         for channel in range(self.channels):
             consumer = self.shuffled(channel) // self.inputs
             lists[consumer][channel // each].append(channel)
-        longest = padded(max(len(run) for runs in lists for run in runs))
+        longest = padded(max(len(run) for runs in lists for run in runs), self.dtype)
         table = np.full((self.consumers, producers, longest), -1)
         for consumer, runs in enumerate(lists):
             for producer, run in enumerate(runs):
@@ -100,10 +101,3 @@ def gathered(array: NDArray[Any], table: Table) -> NDArray[Any]:
     extended = np.concatenate([array, np.zeros_like(array[:1])])
     found: NDArray[Any] = extended[table]
     return found
-
-
-def longest_run(order: Order, producers: int) -> int:
-    """The length of every run of `Order.runs`."""
-    return (
-        padded(ceil(order.inputs / producers)) if producers == 1 else order.runs(producers).shape[2]
-    )

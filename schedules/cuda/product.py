@@ -1,39 +1,31 @@
-"""Grouped 1x1 convolution of the pixels of a block.
+"""What a grouped 1x1 convolution of a block's pixels is, and what comes after its sums.
 
-    for item in (splits, pixel groups, vectors of 4 output channels), dealt out to threads:
-        sum[pixels, 4] = 0                           # lives in registers
-        for k in this split's input channels:        # 4 at a time, as one 128-bit load a pixel
-            sum[p, :] += data[p, k] * weight[group, k, vector, :]
-    add up the splits                                # through shared memory, if there are several
-    out[p, vector] = relu(sum + bias + residual)
+    out[p, vector] = relu(sum over k of data[p, k] * weight[group, k, vector] + bias + residual)
 
-Neighbouring threads take neighbouring vectors of channels, so weights and results are consecutive
-128-bit accesses, and a pixel's data is one address for all of them. Small maps have few pixels:
-splitting the reduction among threads gives each multiprocessor enough loads in flight.
+A vector is what 128 bits hold of a tensor: four channels of float32, eight of float16. How the sums
+come about is in `product_lanes.py` and `product_matrices.py`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import ceil
 from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
-from schedules.cuda.block import LANES, Block, buffer, padded, serial, unrolled, vector, when_all
-from schedules.program import zero
-
-# Values of each pixel's row in a turn of the reduction, and of all pixels of a thread where every
-# row has an address of its own.
-TOGETHER, VALUES_UNDER_WAY = 8, 32
+from schedules.cuda.block import Block, when_all
+from schedules.cuda.fragments import fragments_shape
+from schedules.cuda.vectors import Lanes, buffer, lanes_of, lanewise, padded, quads, read
+from schedules.program import TensorType
 
 
 @dataclass(frozen=True)
 class Product:
     """What a grouped 1x1 convolution computes: channels of one group, and its epilogue.
 
-    Groups of weights beyond `sources` begin again with the first group of the data.
+    Groups of weights beyond `sources` begin again with the first group of the data. Data and
+    weights are of type `dtype`; with `matrices`, tensor cores multiply them.
     """
 
     groups: int
@@ -41,20 +33,36 @@ class Product:
     outputs: int
     activation: str = "none"
     sources: int = 0
+    dtype: str = "float32"
+    matrices: bool = False
+
+    @property
+    def lanes(self) -> int:
+        """Channels of a vector."""
+        return lanes_of(self.dtype)
 
     @property
     def vectors(self) -> int:
         """128-bit vectors of output channels of a group."""
-        return padded(self.outputs) // LANES
+        return padded(self.outputs, self.dtype) // self.lanes
 
     @property
-    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The packed constants: [group, k, output] and [group, output], outputs padded to four."""
-        outputs = self.vectors * LANES
+    def weight_types(self) -> dict[str, TensorType]:
+        """The packed constants: [group, k, output] and [group, output], outputs in vectors; the
+        weights of tensor cores as their fragments, see `fragments.py`."""
+        outputs = self.vectors * self.lanes
+        shape: tuple[int, ...] = (self.groups, self.inputs, outputs)
+        if self.matrices:
+            shape = fragments_shape(*shape)
         return {
-            "weight": (self.groups, self.inputs, outputs),
-            "bias": (self.groups, outputs),
+            "weight": TensorType(shape, self.dtype),
+            "bias": TensorType((self.groups, outputs), self.dtype),
         }
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds for a pixel."""
+        return self.groups * self.inputs * self.outputs
 
     def source(self, group: Any) -> Any:
         """The group of the data that a group of the weights reads."""
@@ -101,11 +109,13 @@ class Access:
 class Rows:
     """The data of a product: `load(pixel, group, k)` is a value, k consecutive in steps of `step`.
 
-    A step starts at a multiple of `step` and is one access.
+    A step starts at a multiple of `step` and is one access. `kept` are the `SharedRows` in
+    which they lie, if they do: [pixel, group of the block x inputs + k].
     """
 
     load: Callable[[Any, Any, Any], Any]
     access: Access
+    kept: Any = None
 
     @property
     def step(self) -> int:
@@ -127,101 +137,40 @@ class Job:
 
 @dataclass(frozen=True)
 class Span:
-    """A vector of channels, of `outputs`, from `first` on; `lanes` of them are one access."""
+    """A vector of `vector` channels, of `outputs`, from `first` on; `lanes` are one access."""
 
     outputs: int
     first: Any
+    vector: int
     lanes: int
 
 
+# `store(spot, sums)` finishes and writes a vector of sums: `sums[lane]` are complete but for what
+# comes after the product, see `finish`.
 Store = Callable[[Spot, Any], None]
 
 
-def emit_product(job: Job, rows: Rows, store: Store) -> None:
-    """Writes the product; `store(spot, sums)` finishes and writes a vector of sums.
+@dataclass(frozen=True)
+class Parts:
+    """Sums of a block's splits in shared memory: of `rows` pixels each, a row `stride` values
+    after the other. It is one buffer without rows, whose ends the compiler would cut off."""
 
-    `sums[lane]` are complete but for what comes after the product: see `finish`. Splits and pixels
-    a thread are upper limits.
-    """
-    name, block, count = job.name, job.block, job.count
-    product, share = job.product, job.share
-    steps = product.inputs // rows.step
-    splits = largest_divisor(steps, share.splits)
-    pixels = min(share.pixels, count)
-    rounds = ceil(count / pixels)
-    sums = buffer(f"{name}_sum", (pixels, LANES), "local")
-    parts = (
-        buffer(f"{name}_part", (splits, rounds * pixels, share.columns * LANES), "shared")
-        if splits > 1
-        else None
-    )
-    with block.items(splits * rounds * share.columns) as item:
-        column = item % share.columns
-        pixel = item // share.columns % rounds * pixels
-        split = item // (share.columns * rounds) if splits > 1 else 0
-        spot = _spot(share, column, pixel)
-        loops = (pixels, split, steps // splits)
-        _accumulate(job, rows, spot, loops, sums)
-        for p in range(pixels):
-            if parts is None:
-                inside = [pixel + p < count] if rounds * pixels > count else []
-                with when_all(inside):
-                    store(Spot(pixel + p, column, spot.group, spot.vector), _Row(sums, p))
-                continue
-            with vector(LANES) as lane:
-                T.buffer_store(parts, sums[p, lane], [split, pixel + p, column * LANES + lane])
-    if parts is not None:
-        with block.items(count * share.columns) as item:
-            column, pixel = item % share.columns, item // share.columns
-            total = buffer(f"{name}_total", (1, LANES), "local")
-            with vector(LANES) as lane:
-                value = parts[0, pixel, column * LANES + lane]
-                for split in range(1, splits):
-                    value = value + parts[split, pixel, column * LANES + lane]
-                T.buffer_store(total, value, [0, lane])
-            store(_spot(share, column, pixel), _Row(total, 0))
+    values: Any
+    rows: int
+    stride: int
+
+    def place(self, split: Any, pixel: Any, column: Any) -> list[Any]:
+        """Where a sum lies."""
+        return [(split * self.rows + pixel) * self.stride + column]
 
 
-def finish(
-    product: Product, spot: Spot, sums: Any, bias: Any,
-    residual: Callable[[Any], Any] | None = None,
-) -> None:  # fmt: skip
-    """Adds the bias and a residual to a vector of sums and applies the activation, in place."""
-    with vector(LANES) as lane:
-        value = sums[lane] + bias[spot.group, spot.vector * LANES + lane]
-        if residual is not None:
-            value = value + residual(lane)
-        sums.store(activate(value, product.activation), lane)
-
-
-def store_global(
-    sums: Any, span: Span, conditions: Sequence[Any], write: Callable[[Any, int, Any], None]
-) -> None:
-    """`write(value, start, lane)` of every lane start + lane of a vector that is a channel."""
-    outputs, first, lanes = span.outputs, span.first, span.lanes
-    for part in range(LANES // lanes):
-        known = [*conditions, first + part * lanes < outputs] if outputs % LANES else conditions
-        with when_all(known), vector(lanes) as lane:
-            write(sums[part * lanes + lane], part * lanes, lane)
-
-
-def loads_together(steps: int, pixels: int, access: Access) -> int:
-    """How many steps of a reduction are one turn of its loop, whose loads are under way at once:
-    two of 128 bits, and no more values than leave registers for sums and addresses."""
-    limit = TOGETHER // access.step
-    if not access.shared:
-        limit = min(limit, VALUES_UNDER_WAY // (pixels * access.step))
-    return largest_divisor(steps, max(1, limit))
-
-
-@cache
-def largest_divisor(number: int, limit: int) -> int:
-    """The largest divisor of a number up to a limit."""
-    return max(d for d in range(1, min(number, limit) + 1) if number % d == 0)
+def parts_buffer(name: str, splits: int, rows: int, stride: int) -> Parts:
+    """Shared memory for the sums of a product."""
+    return Parts(buffer(f"{name}_part", (splits * rows * stride,), "shared"), rows, stride)
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """A row of a buffer of registers."""
 
     values: Any
@@ -235,30 +184,54 @@ class _Row:
         T.buffer_store(self.values, value, [self.row, lane])
 
 
-def _spot(share: Share, column: Any, pixel: Any) -> Spot:
+def spot_of(share: Share, column: Any, pixel: Any) -> Spot:
+    """Where the results of a column of a share belong."""
     group = share.first + (column // share.vectors if share.groups > 1 else 0)
     number = column % share.vectors if share.groups > 1 else column
     return Spot(pixel, column, group, share.start + number)
 
 
-def _accumulate(job: Job, rows: Rows, spot: Spot, loops: tuple[int, Any, int], sums: Any) -> None:
-    """The sums of one item over its split of the reduction."""
-    pixels, split, steps = loops
-    name, count = job.name, job.count
-    whole = count % pixels == 0
-    data = buffer(f"{name}_data", (pixels, rows.step), "local")
-    weight = buffer(f"{name}_weight", (LANES,), "local")
-    with unrolled(pixels, "p") as p, vector(LANES) as lane:
-        T.buffer_store(sums, zero(), [p, lane])
-    together = loads_together(steps, pixels, rows.access)
-    with serial(steps // together, "k") as outer, unrolled(together, "u") as inner:
-        k = (split * steps + outer * together + inner) * rows.step
-        with unrolled(pixels, "p") as p, vector(rows.step) as lane:
-            pixel = spot.pixel + p if whole else T.min(spot.pixel + p, count - 1)
-            T.buffer_store(data, rows.load(pixel, spot.group, k + lane), [p, lane])
-        with unrolled(rows.step, "s") as s:
-            with vector(LANES) as lane:
-                value = job.constants["weight"][spot.group, k + s, spot.vector * LANES + lane]
-                T.buffer_store(weight, value, [lane])
-            with unrolled(pixels, "p") as p, vector(LANES) as lane:
-                T.buffer_store(sums, sums[p, lane] + data[p, s] * weight[lane], [p, lane])
+def add_up(job: Job, parts: Parts, splits: int, store: Store) -> None:
+    """The sums of all splits."""
+    share, lanes = job.share, job.product.lanes
+    with job.block.items(job.count * share.columns) as item:
+        column, pixel = item % share.columns, item // share.columns
+        total = buffer(f"{job.name}_total", (1, lanes), "local")
+        with quads(lanes) as lane:
+            own = column * lanes + lane
+            value = parts.values[parts.place(0, pixel, own)]
+            for split in range(1, splits):
+                value = value + parts.values[parts.place(split, pixel, own)]
+            T.buffer_store(total, value, [0, lane])
+        store(spot_of(share, column, pixel), Row(total, 0))
+
+
+def finish(
+    product: Product, spot: Spot, sums: Any, bias: Any, residual: Lanes | None = None
+) -> None:
+    """Adds the bias and a residual to a vector of sums and applies the activation, in place.
+
+    `residual(lane)` is in float32.
+    """
+    lanes, dtype = product.lanes, product.dtype
+    added = read("bias", lanes, dtype, lambda lane: bias[spot.group, spot.vector * lanes + lane])
+    with lanewise(lanes, dtype) as lane:
+        value = sums[lane] + added(lane)
+        if residual is not None:
+            value = value + residual(lane)
+        sums.store(activate(value, product.activation), lane)
+
+
+def store_global(span: Span, conditions: Sequence[Any], write: Callable[[int], None]) -> None:
+    """`write(start)` of every access of a vector, if what starts there is a channel."""
+    outputs, first, lanes = span.outputs, span.first, span.lanes
+    for start in range(0, span.vector, lanes):
+        known = [*conditions, first + start < outputs] if outputs % span.vector else conditions
+        with when_all(known):
+            write(start)
+
+
+@cache
+def largest_divisor(number: int, limit: int) -> int:
+    """The largest divisor of a number up to a limit."""
+    return max(d for d in range(1, min(number, limit) + 1) if number % d == 0)

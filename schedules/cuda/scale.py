@@ -5,15 +5,17 @@ for item in (pixels, vectors of channels), dealt out to blocks and threads:
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from tvm.script.ir_builder import tirx as T
 from tvm.tirx import PrimFunc
 
 from schedules.activation import activate
-from schedules.cuda.block import grid, vector, when_all, width
+from schedules.cuda.block import grid, when_all
+from schedules.cuda.vectors import buffer, channel_at, lanewise, read, width, write
 from schedules.frame import Frame
 from schedules.gpu import Gpu
-from schedules.program import prim_func, tensor
+from schedules.program import TensorType, prim_func, tensor
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,14 @@ class Scale:
     macs: int = 0
 
     @property
+    def dtype(self) -> str:
+        """The type of all tensors."""
+        return self.source.dtype
+
+    @property
     def lanes(self) -> int:
         """Channels of one access."""
-        return width(self.source.channels, self.target.channels, self.offset)
+        return width(self.dtype, self.source.channels, self.target.channels, self.offset)
 
 
 @dataclass(frozen=True)
@@ -40,48 +47,59 @@ class Tile:
     threads: int
 
 
-def inputs(work: Scale) -> dict[str, tuple[int, ...]]:
+def inputs(work: Scale) -> dict[str, TensorType]:
     """The activations that are read, by role."""
-    source = work.source
-    shapes = {
-        "data": (source.pixels, source.channels),
-        "gate": (source.images, source.channels),
+    source, dtype = work.source, work.dtype
+    types = {
+        "data": TensorType((source.pixels, source.channels), dtype),
+        "gate": TensorType((source.images, source.channels), dtype),
     }
     if work.residual:
-        shapes["residual"] = (work.target.pixels, work.target.channels)
-    return dict(shapes)
+        types["residual"] = _written(work)
+    return types
 
 
-def constants(work: Scale) -> dict[str, tuple[int, ...]]:
+def constants(work: Scale) -> dict[str, TensorType]:
     """A scale has none."""
     return {}
 
 
-def outputs(work: Scale) -> dict[str, tuple[int, ...]]:
+def outputs(work: Scale) -> dict[str, TensorType]:
     """The activations that are written, by role."""
-    return {"out": (work.target.pixels, work.target.channels)}
+    return {"out": _written(work)}
+
+
+def _written(work: Scale) -> TensorType:
+    return TensorType((work.target.pixels, work.target.channels), work.dtype)
 
 
 def program(work: Scale, tile: Tile) -> PrimFunc:
     """The kernel."""
-    source, lanes = work.source, work.lanes
-    each = source.height * source.width
-    vectors = source.channels // lanes
+    source, lanes, dtype = work.source, work.lanes, work.dtype
+    each, vectors = source.height * source.width, source.channels // work.lanes
     count = source.pixels * vectors
     with prim_func("main") as builder:
-        shapes = {**inputs(work), **outputs(work)}
-        tensors = {name: tensor(name, shape) for name, shape in shapes.items()}
+        types = {**inputs(work), **outputs(work)}
+        tensors = {name: tensor(name, one.shape, one.dtype) for name, one in types.items()}
         with grid(-(-count // tile.threads), 1, tile.threads) as block:
             item = block.tile * tile.threads + block.thread
             pixel, first = item // vectors, item % vectors * lanes
-            known = [item < count] if count % tile.threads else []
-            with when_all(known), vector(lanes) as lane:
-                channel = first + lane
-                value = tensors["data"][pixel, channel] * tensors["gate"][pixel // each, channel]
-                if work.residual:
-                    value = value + tensors["residual"][pixel, channel]
-                value = activate(value, work.activation)
-                T.buffer_store(tensors["out"], value, [pixel, work.offset + channel])
+            rows = {"data": pixel, "gate": pixel // each, "residual": pixel}
+            with when_all([item < count] if count % tile.threads else []):
+                values = {
+                    role: read(
+                        role, lanes, dtype, partial(channel_at, tensors[role], rows[role], first)
+                    )
+                    for role in inputs(work)
+                }
+                sums = buffer("sum", (lanes,), "local")
+                with lanewise(lanes, dtype) as lane:
+                    value = values["data"](lane) * values["gate"](lane)
+                    if work.residual:
+                        value = value + values["residual"](lane)
+                    T.buffer_store(sums, activate(value, work.activation), [lane])
+                begin = work.offset + first
+                write(tensors["out"], lanes, sums.__getitem__, lambda lane: [pixel, begin + lane])
     return builder.get()
 
 

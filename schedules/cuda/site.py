@@ -5,7 +5,9 @@ from typing import Any
 
 from schedules.cuda.block import Block
 from schedules.cuda.chain import Chain, Tile
+from schedules.cuda.extent import groups_of, vectors_of
 from schedules.cuda.patch import Line, Square
+from schedules.cuda.product import Product, Share
 from schedules.program import Tensors
 
 Patch = Line | Square
@@ -30,6 +32,14 @@ class Site:
     def part(self) -> Any:
         """The part of each group's outputs."""
         return self.block.slice % self.tile.parts if self.tile.parts > 1 else 0
+
+    def share(self, product: Product) -> Share:
+        """What the block makes of a product."""
+        groups = groups_of(self.chain, product, self.tile)
+        vectors = vectors_of(self.chain, product, self.tile)
+        start = self.part * vectors if product is self.chain.project else 0
+        first = self.slice * groups
+        return Share(first, groups, start, vectors, self.tile.pixels, self.tile.splits)
 
     def role(self, name: str) -> dict[str, Any]:
         """The constants of a step."""

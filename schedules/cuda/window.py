@@ -1,7 +1,7 @@
 """3x3 windows that act on each channel alone: depthwise convolution and pools.
 
     for item in (pixels, vectors of channels), dealt out to threads:
-        sum[4] = 0                                   # lives in registers
+        sum[lanes] = 0                               # lives in registers, in float32
         for kh, kw in unroll:
             sum[:] += inside ? data[pixel under the tap, vector] * weight[kh, kw, vector] : 0
         out[pixel, vector] = relu(sum + bias)
@@ -13,15 +13,18 @@ block itself has made the data.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import Any, Literal
 
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
-from schedules.cuda.block import Block, buffer, select, vector
+from schedules.cuda.block import Block, select
 from schedules.cuda.patch import KERNEL, Pixel
+from schedules.cuda.vectors import Lanes, buffer, lanewise, quads, read
 from schedules.frame import Frame
-from schedules.program import zero
+from schedules.program import TensorType, zero
 
 TAPS = KERNEL * KERNEL
 
@@ -35,9 +38,11 @@ class Window:
     stride: int
     activation: str = "none"
 
-    def constants(self, places: int) -> dict[str, tuple[int, ...]]:
+    def constants(self, places: int, dtype: str) -> dict[str, TensorType]:
         """The packed constants for so many channels as they lie in memory."""
-        return {"weight": (TAPS, places), "bias": (places,)} if self.kind == "depthwise" else {}
+        if self.kind != "depthwise":
+            return {}
+        return {"weight": TensorType((TAPS, places), dtype), "bias": TensorType((places,), dtype)}
 
 
 Tap = Callable[[int, int, Any, Any], Any]
@@ -46,7 +51,7 @@ Tap = Callable[[int, int, Any, Any], Any]
 @dataclass(frozen=True)
 class Strip:
     """A block's part of a window: `count` pixels by `places` channels from `first` on, `lanes` at
-    a time, and the packed constants."""
+    a time, the packed constants, and the type of both."""
 
     name: str
     block: Block
@@ -56,6 +61,12 @@ class Strip:
     first: Any
     places: int
     lanes: int
+    dtype: str
+
+    def weight(self, tap: int, first: Any) -> Lanes:
+        """The weights of a tap for the channels from `first` on."""
+        weights = self.constants["weight"]
+        return read("weight", self.lanes, self.dtype, lambda lane: weights[tap, first + lane])
 
 
 def emit_window(
@@ -67,32 +78,42 @@ def emit_window(
     `store(pixel, place, sums)` writes `sums[lane]`, which belong to the channels of the strip from
     `place` on.
     """
-    name, block, window, constants = strip.name, strip.block, strip.window, strip.constants
-    vectors = strip.places // strip.lanes
-    with block.items(strip.count * vectors) as item:
-        pixel, place = item // vectors, item % vectors * strip.lanes
-        sums = buffer(f"{name}_sum", (strip.lanes,), "local")
-        with vector(strip.lanes) as lane:
+    window, lanes, dtype = strip.window, strip.lanes, strip.dtype
+    vectors = strip.places // lanes
+    with strip.block.items(strip.count * vectors) as item:
+        pixel, place = item // vectors, item % vectors * lanes
+        first = strip.first + place
+        sums = buffer(f"{strip.name}_sum", (lanes,), "local")
+        with quads(lanes) as lane:
             T.buffer_store(sums, zero(), [lane])
         tap = taps(pixel)
-        for down in range(KERNEL):
-            for across in range(KERNEL):
-                with vector(strip.lanes) as lane:
-                    value = tap(down, across, strip.first + place, lane)
-                    if window.kind == "depthwise":
-                        channel = strip.first + place + lane
-                        value = value * constants["weight"][down * KERNEL + across, channel]
-                    so_far = sums[lane]
-                    made = T.max(so_far, value) if window.kind == "max" else so_far + value
-                    T.buffer_store(sums, made, [lane])
-        with vector(strip.lanes) as lane:
-            value = sums[lane]
-            if window.kind == "average":
-                value = value * T.float32(1 / TAPS)
+        for down, across in product(range(KERNEL), range(KERNEL)):
+            data = read("tap", lanes, dtype, partial(tap, down, across, first))
+            weight = None
             if window.kind == "depthwise":
-                value = value + constants["bias"][strip.first + place + lane]
-            T.buffer_store(sums, activate(value, window.activation), [lane])
+                weight = strip.weight(down * KERNEL + across, first)
+            with lanewise(lanes, dtype) as lane:
+                value = data(lane) * weight(lane) if weight else data(lane)
+                made = T.max(sums[lane], value) if window.kind == "max" else sums[lane] + value
+                T.buffer_store(sums, made, [lane])
+        _finish(strip, first, sums)
         store(pixel, place, sums)
+
+
+def _finish(strip: Strip, first: Any, sums: Any) -> None:
+    """What a window does with its sums, in place."""
+    window, lanes, dtype = strip.window, strip.lanes, strip.dtype
+    bias: Lanes | None = None
+    if window.kind == "depthwise":
+        constants = strip.constants["bias"]
+        bias = read("bias", lanes, dtype, lambda lane: constants[first + lane])
+    with lanewise(lanes, dtype) as lane:
+        value = sums[lane]
+        if window.kind == "average":
+            value = value * T.float32(1 / TAPS)
+        if bias is not None:
+            value = value + bias(lane)
+        T.buffer_store(sums, activate(value, window.activation), [lane])
 
 
 def global_tap(data: Any, source: Frame, stride: int, pixel: Pixel) -> Tap:

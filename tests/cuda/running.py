@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tvm.tirx import PrimFunc
 
 from pipeline.compiling import compiling
+from schedules.program import TensorType
 
 Array = NDArray[np.float32]
 
@@ -54,10 +55,10 @@ def launch(function: PrimFunc) -> tuple[int, int]:
 
 
 def run(
-    function: PrimFunc, arguments: Mapping[str, Array], outputs: Mapping[str, tuple[int, ...]]
+    function: PrimFunc, arguments: Mapping[str, Array], outputs: Mapping[str, TensorType]
 ) -> dict[str, Array]:
     """What the function writes into outputs that are filled with NaN."""
-    made = {name: np.full(shape, np.nan, "float32") for name, shape in outputs.items()}
+    made = {name: np.full(one.shape, np.nan, one.dtype) for name, one in outputs.items()}
     return run_into(function, arguments, made)
 
 

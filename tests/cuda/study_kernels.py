@@ -1,10 +1,11 @@
 """What every kernel of many networks is on every GPU: spills, occupancy, addresses, bytes, time.
 
-    python -m tests.cuda.study_kernels [MODEL,MODEL...] [GPU,GPU...] [BATCH,BATCH...]
+    python -m tests.cuda.study_kernels [MODEL,...] [GPU,...] [BATCH,...] [float32,float16]
 
 Ends with status 1 if a kernel spills or is limited by occupancy.
 """
 
+import itertools
 import sys
 import time
 
@@ -13,7 +14,7 @@ from pipeline.gpu.analysis import GpuReport, analyze
 from pipeline.gpu.build import BuiltGpu, schedule_network
 from pipeline.gpu.compilers import compiler_named
 from pipeline.models import InputSpec, load
-from pipeline.targets import gpu_target
+from pipeline.targets import DTYPES, gpu_target
 from pipeline.targets.gpu import GPUS
 
 MODELS = (
@@ -31,7 +32,8 @@ def line_of(report: GpuReport, seconds: float) -> str:
     limited = [one.function for one in kernels if one.limited]
     scattered = sorted({name for one in kernels for name in one.uncoalesced_tensors})
     return (
-        f"{report.model} {report.target} batch {report.batch}: {report.kernel_calls} kernels, "
+        f"{report.model} {report.target} {report.dtype} batch {report.batch}: "
+        f"{report.kernel_calls} kernels, "
         f"{spilled} bytes spilled, limited {limited or 'none'}, uncoalesced {scattered or 'none'}, "
         f"{report.device_bytes / report.device_bytes_apart:.2f} of the bytes, registers at most "
         f"{max(one.registers for one in kernels)}, modelled bound "
@@ -39,14 +41,14 @@ def line_of(report: GpuReport, seconds: float) -> str:
     )
 
 
-def study(models: list[str], gpus: list[str], batches: list[int]) -> bool:
+def study(models: list[str], gpus: list[str], batches: list[int], dtypes: list[str]) -> bool:
     """Print a line for each; whether no kernel spills or is limited."""
     compiler, good = compiler_named("auto"), True
     for model in models:
         for batch in batches:
             network = read_network(load(model, InputSpec(224, 224, batch)))
-            for gpu in gpus:
-                begun, target = time.monotonic(), gpu_target(gpu)
+            for gpu, dtype in itertools.product(gpus, dtypes):
+                begun, target = time.monotonic(), gpu_target(gpu, dtype)
                 scheduled = schedule_network(network, target)
                 code = compiler.compile(scheduled.source, target.architectures)
                 seconds = time.monotonic() - begun
@@ -58,5 +60,6 @@ def study(models: list[str], gpus: list[str], batches: list[int]) -> bool:
 
 if __name__ == "__main__":
     words = [word.split(",") for word in sys.argv[1:]]
-    given = [*words, *([list(MODELS), list(GPUS), [str(b) for b in BATCHES]][len(words) :])]
-    sys.exit(not study(given[0], given[1], [int(batch) for batch in given[2]]))
+    usual = [list(MODELS), list(GPUS), [str(batch) for batch in BATCHES], list(DTYPES)]
+    models, gpus, batches, dtypes = [*words, *usual[len(words) :]]
+    sys.exit(not study(models, gpus, [int(batch) for batch in batches], dtypes))

@@ -14,7 +14,7 @@ from pipeline.gpu.sass import instruction_mix, kind_of, read_mix
 from pipeline.models import InputSpec, load
 from pipeline.targets import gpu_target
 from pipeline.targets.gpu import GPUS
-from schedules.cuda.chain import PATCH, Chain, Tile
+from schedules.cuda.chain import Chain, Tile, patch_values
 from schedules.cuda.operators import hand_tile, program
 from schedules.cuda.order import Order
 from schedules.cuda.product import Product
@@ -28,8 +28,9 @@ H100 = GPUS["h100"]
 POINTWISE = Chain(Frame(8, 14, 14, 240), Frame(8, 14, 14, 480), project=Product(1, 240, 480))
 DEPTHWISE = Chain(Frame(8, 14, 14, 64), Frame(8, 14, 14, 64), window=Window("depthwise", 1))
 STEM = Chain(
-    Planes(8, 3, 224, 224), Frame(8, 56, 56, 24), expand=Product(1, PATCH, 24, "relu"),
-    middle=Frame(8, 112, 112, 24), window=Window("max", 2), stride=2,
+    Planes(8, 3, 224, 224), Frame(8, 56, 56, 24),
+    expand=Product(1, patch_values("float32"), 24, "relu"), middle=Frame(8, 112, 112, 24),
+    window=Window("max", 2), stride=2,
 )  # fmt: skip
 
 # The end of the first unit in eight groups: 45 channels each.

@@ -53,13 +53,16 @@ def compute(network: Network, calls: list[Call], images: np.ndarray) -> np.ndarr
     """The network's result, every kernel on PoCL, tensors filled with NaN before."""
     values = {network.source: images}
     for call in calls:
-        shapes = signature(call.work)
-        inputs = {r: values[call.reads[r]].reshape(s) for r, s in shapes.inputs.items()}
-        for role, shape in shapes.constants.items():
-            assert call.constants[role].shape == shape
+        own = signature(call.work)
+        inputs = {r: values[call.reads[r]].reshape(one.shape) for r, one in own.inputs.items()}
+        for role, one in own.constants.items():
+            assert (call.constants[role].shape, call.constants[role].dtype) == (
+                one.shape,
+                one.dtype,
+            )
         outputs = {
-            role: values.get(call.writes[role], np.full(shape, np.nan, "float32"))
-            for role, shape in shapes.outputs.items()
+            role: values.get(call.writes[role], np.full(one.shape, np.nan, one.dtype))
+            for role, one in own.outputs.items()
         }
         function = program(call.work, hand_tile(call.work, H100))
         made = run_into(function, inputs | call.constants, outputs)

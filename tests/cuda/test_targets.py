@@ -39,7 +39,6 @@ def test_several_gpus_in_one_target() -> None:
     ("ask", "saying"),
     [
         (lambda: gpu_target("h200"), "unknown GPU 'h200'; nearest: h100"),
-        (lambda: gpu_target("h100", "float16"), "float32"),
         (lambda: target_named("h100"), "h100 is a GPU"),
         (lambda: target_named("h1000"), "nearest: h100"),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.targets.gpu import GPUS
-from schedules.cuda.chain import PATCH, Chain
+from schedules.cuda.chain import Chain, patch_values
 from schedules.cuda.mean import Mean
 from schedules.cuda.operators import Work, hand_tile, program, signature, tiles_that_fit
 from schedules.cuda.order import Order
@@ -36,8 +36,9 @@ ORDER = Order(12, 2, 2)
 WORKS = [
     *CHAINS,
     Chain(
-        Planes(2, 3, 17, 19), Frame(2, 5, 5, 24), expand=Product(1, PATCH, 24, "relu"),
-        middle=Frame(2, 9, 10, 24), window=Window("max", 2), stride=2,
+        Planes(2, 3, 17, 19), Frame(2, 5, 5, 24),
+        expand=Product(1, patch_values("float32"), 24, "relu"), middle=Frame(2, 9, 10, 24),
+        window=Window("max", 2), stride=2,
     ),
     Chain(
         Frame(1, 7, 9, 24), Frame(1, 7, 9, 30), window=Window("depthwise", 1),
@@ -66,15 +67,15 @@ WORKS = [
 def test_random_tiles_compute_the_same(work: Work) -> None:
     rng = np.random.default_rng(SEED)
     print(f"seed {SEED}")
-    shapes = signature(work)
+    own = signature(work)
     arguments = {
-        name: rng.standard_normal(shape, dtype="float32")
-        for name, shape in {**shapes.inputs, **shapes.constants}.items()
+        name: rng.standard_normal(one.shape, dtype="float32").astype(one.dtype)
+        for name, one in {**own.inputs, **own.constants}.items()
     }
     space = tiles_that_fit(work, T4)
-    expected = run(program(work, hand_tile(work, T4)), arguments, shapes.outputs)
+    expected = run(program(work, hand_tile(work, T4)), arguments, own.outputs)
     for index in rng.permutation(len(space))[:CANDIDATES]:
-        made = run(program(work, space[index]), arguments, shapes.outputs)
+        made = run(program(work, space[index]), arguments, own.outputs)
         for name, ours in made.items():
             assert np.isfinite(expected[name]).all()
             scale = np.abs(expected[name]).max()
@@ -86,4 +87,4 @@ def test_tiles_are_within_the_gpu(chain: Chain) -> None:
     for tile in tiles_that_fit(chain, T4):
         assert shared_bytes(chain, tile) <= BLOCK_SHARED_BYTES
         assert tile.threads <= 1024
-        assert registers(tile) * tile.threads <= 65536
+        assert registers(chain, tile) * tile.threads <= 65536

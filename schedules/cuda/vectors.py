@@ -1,0 +1,129 @@
+"""Accesses of 128 bits, and arithmetic in float32 on what they bring.
+
+    float32:  sums[0:4] += data[0:4] * weight[0:4]          # vectors throughout
+    float16:  copy[0:8] = data[0:8]                         # one access, to registers
+              sums[0] += float(copy[0]) * ...               # value by value
+
+No register holds more than a value of float32, so vectors of eight sums would gain nothing; what
+counts is that eight halves are moved at once.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import ceil, gcd
+from typing import Any
+
+import numpy as np
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+ACCESS_BYTES = 16
+SUM = "float32"
+
+Lanes = Callable[[Any], Any]
+
+
+def bytes_of(dtype: str) -> int:
+    """Bytes of a value."""
+    return int(np.dtype(dtype).itemsize)
+
+
+def lanes_of(dtype: str) -> int:
+    """Values of a 128-bit access."""
+    return ACCESS_BYTES // bytes_of(dtype)
+
+
+def width(dtype: str, *extents: int) -> int:
+    """The widest access, in values, that is aligned wherever every extent is a whole step."""
+    return gcd(lanes_of(dtype), *extents)
+
+
+def padded(channels: int, dtype: str) -> int:
+    """Channels up to a whole number of 128-bit accesses."""
+    return ceil(channels / lanes_of(dtype)) * lanes_of(dtype)
+
+
+def buffer(name: str, shape: tuple[int, ...], scope: str, dtype: str = SUM) -> Any:
+    """Memory of the block ("shared") or of each thread ("local")."""
+    made = T.sblock_alloc_buffer(shape, dtype, scope=scope)
+    IRBuilder.name(name, made)
+    return made
+
+
+@contextmanager
+def unrolled(extent: int, name: str) -> Iterator[Any]:
+    """A loop without a counter at run time."""
+    if extent == 1:
+        yield 0
+        return
+    with T.unroll(0, extent) as variable:
+        IRBuilder.name(name, variable)
+        yield variable
+
+
+@contextmanager
+def vector(lanes: int) -> Iterator[Any]:
+    """The lanes of one access."""
+    if lanes == 1:
+        yield 0
+        return
+    with T.vectorized(0, lanes) as variable:
+        IRBuilder.name("lane", variable)
+        yield variable
+
+
+@contextmanager
+def quads(lanes: int) -> Iterator[Any]:
+    """The lanes of sums where they are moved, as accesses of four."""
+    each = gcd(lanes, lanes_of(SUM))
+    with unrolled(lanes // each, "quad") as quad, vector(each) as lane:
+        yield quad * each + lane
+
+
+@contextmanager
+def lanewise(lanes: int, dtype: str) -> Iterator[Any]:
+    """The lanes of sums that belong to an access of this type."""
+    with vector(lanes) if dtype == SUM else unrolled(lanes, "lane") as lane:
+        yield lane
+
+
+def widened(value: Any) -> Any:
+    """A value in the type of sums."""
+    return T.cast(value, SUM)
+
+
+def read(name: str, lanes: int, dtype: str, value: Lanes) -> Lanes:
+    """`value(lane)` of memory of this type as one access, each of its lanes in float32."""
+    if dtype == SUM:
+        return value
+    copy = buffer(f"{name}_copy", (lanes,), "local", dtype)
+    with vector(lanes) as lane:
+        T.buffer_store(copy, value(lane), [lane])
+    return lambda lane: widened(copy[lane])
+
+
+def write(target: Any, lanes: int, value: Lanes, place: Callable[[Any], list[Any]]) -> None:
+    """`value(lane)` of sums to memory as one access, at `place(lane)`."""
+    dtype = str(target.dtype)
+    if dtype != SUM:
+        copy, wide = buffer("rounded", (lanes,), "local", dtype), value
+        with unrolled(lanes, "lane") as lane:
+            T.buffer_store(copy, T.cast(wide(lane), dtype), [lane])
+        value = copy.__getitem__
+    with vector(lanes) as lane:
+        T.buffer_store(target, value(lane), place(lane))
+
+
+def channel_at(tensor: Any, row: Any, first: Any, lane: Any) -> Any:
+    """A channel of a row."""
+    return tensor[row, first + lane]
+
+
+def place_at(row: Any, first: Any, lane: Any) -> list[Any]:
+    """Where it lies."""
+    return [row, first + lane]
+
+
+def lane_of(sums: Any, first: int, lane: Any) -> Any:
+    """A sum of a vector of which an access begins at `first`."""
+    return sums[first + lane]
