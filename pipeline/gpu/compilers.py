@@ -4,33 +4,28 @@ NVRTC is a library that comes as a Python package. It makes code for one archite
 several are joined to one binary by nvFatbin, another such library.
 """
 
-import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RequestError, WorkFailedError
+from pipeline.gpu.device_source import device_source, left_rolled
 from pipeline.gpu.resources import Resources, read_resources
-from schedules.cuda.device import device_functions, rolled
-from schedules.gpu import ENOUGH_WARPS, WARP
 
 COMPILERS = ("auto", "nvcc", "nvrtc")
-# Where the package nvidia-cuda-runtime has the headers that kernels in float16 include.
-HEADERS = Path("cu13") / "include"
+# What kernels in float16 include, and where packages of CUDA 13 and 12 have it.
+HEADER = "cuda_fp16.h"
+HEADERS = (Path("cu13") / "include", Path("cuda_runtime") / "include")
 NVCC_PLACE = Path("/usr/local/cuda/bin/nvcc")
 REMEDY = (
     "install NVRTC with: pip install 'shufflenet-tvm[cuda]', or put nvcc of a CUDA toolkit in PATH"
 )
 SECONDS = 600
-LAUNCH_BOUNDS = re.compile(r"__launch_bounds__\((\d+)\)")
-# The kernels follow what TVM writes for all programs: headers that these do not use.
-FIRST_KERNEL = 'extern "C" __global__'
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,16 @@ class DeviceCode:
     architectures: tuple[int, ...]
     compiler: str
     resources: tuple[Resources, ...]
+
+    @property
+    def spilling(self) -> set[str]:
+        """The kernels that keep values in memory because their registers do not hold them."""
+        return {one.function for one in self.resources if one.spilled_bytes}
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Of all kernels on all architectures."""
+        return sum(one.spilled_bytes for one in self.resources)
 
 
 @dataclass(frozen=True)
@@ -64,28 +69,16 @@ class Compiler:
     def compile(self, source: str, architectures: tuple[int, ...]) -> DeviceCode:
         """Code for all of these; WorkFailedError with the compiler's first complaint."""
         self.require(architectures)
-        binary, log = self.run(device_source(source), architectures)
+        text = device_source(source)
+        code = self._compiled(text, architectures)
+        if not code.spilling:
+            return code
+        other = self._compiled(left_rolled(text, code.spilling), architectures)
+        return min(code, other, key=lambda one: one.spilled_bytes)
+
+    def _compiled(self, text: str, architectures: tuple[int, ...]) -> DeviceCode:
+        binary, log = self.run(text, architectures)
         return DeviceCode(binary, architectures, self.label, tuple(read_resources(log)))
-
-
-def device_source(source: str) -> str:
-    """What of TVM's source is compiled: its kernels, after what they call."""
-    kernels = source[source.index(FIRST_KERNEL) :]
-    return device_functions(kernels) + rolled(bounded(kernels))
-
-
-def bounded(source: str) -> str:
-    """The kernels with no more registers a thread than leave room for enough warps.
-
-    A limit for the compiler as a whole does not hold for kernels that state their threads; the
-    least number of blocks that a multiprocessor is to hold does.
-    """
-
-    def bounds(stated: re.Match[str]) -> str:
-        threads = int(stated[1])
-        return f"__launch_bounds__({threads}, {ceil(ENOUGH_WARPS * WARP / threads)})"
-
-    return LAUNCH_BOUNDS.sub(bounds, source)
 
 
 def compiler_named(name: str) -> Compiler:
@@ -196,9 +189,12 @@ def _cubin(nvrtc: Any, source: str, architecture: int) -> tuple[bytes, str]:
 
 
 def _include_paths() -> list[str]:
-    package = find_spec("nvidia")
+    """The folders of headers, those of packages before those of a toolkit."""
+    package, nvcc = find_spec("nvidia"), find_nvcc()
     places = package.submodule_search_locations if package else None
-    return [f"--include-path={Path(place) / HEADERS}" for place in places or ()]
+    folders = [Path(place) / one for place in places or () for one in HEADERS]
+    folders += [Path(nvcc).resolve().parents[1] / "include"] if nvcc else []
+    return [f"--include-path={one}" for one in folders if (one / HEADER).is_file()]
 
 
 def _checked(nvrtc: Any, answer: tuple[Any, ...]) -> tuple[Any, ...]:

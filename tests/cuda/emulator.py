@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tvm.tirx import PrimFunc
 
 from pipeline.compiling import compiling
-from pipeline.gpu.compilers import FIRST_KERNEL, bounded
+from pipeline.gpu.device_source import FIRST_KERNEL, bounded
 from pipeline.gpu.package import device_module, keeping_source
 from pipeline.targets import gpu_target
 
@@ -66,12 +66,12 @@ class Emulated:
         return copies
 
 
-def cuda_source(functions: Mapping[str, PrimFunc]) -> str:
-    """The CUDA of kernels in float16 by name."""
+def cuda_source(functions: Mapping[str, PrimFunc], dtype: str = "float16") -> str:
+    """The CUDA of kernels by name."""
     module = tvm.IRModule(
         {name: one.with_attr("global_symbol", name) for name, one in functions.items()}
     )
-    with compiling("float16"), keeping_source():
+    with compiling(dtype), keeping_source():
         library = tvm.compile(module, target=gpu_target("h100").tvm)
     source: str = device_module(library.mod).inspect_source("cuda")
     return source

@@ -8,7 +8,8 @@ from pipeline.gpu.accesses import accesses
 from pipeline.gpu.analysis import GpuReport, analyze
 from pipeline.gpu.bound import bound_of
 from pipeline.gpu.build import BuiltGpu, Scheduled, build_gpu
-from pipeline.gpu.compilers import bounded, compiler_named
+from pipeline.gpu.compilers import compiler_named
+from pipeline.gpu.device_source import bounded
 from pipeline.gpu.package import device_module, keeping_source
 from pipeline.gpu.sass import instruction_mix, kind_of, read_mix
 from pipeline.models import InputSpec, load

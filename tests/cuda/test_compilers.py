@@ -1,6 +1,7 @@
 """Device code by both compilers, in the library that TVM's runtime loads."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,22 @@ from pipeline.errors import RequestError, WorkFailedError
 from pipeline.gpu import compilers
 from pipeline.gpu.build import Scheduled
 from pipeline.gpu.compilers import DeviceCode, compiler_named, find_nvcc
+from pipeline.gpu.device_source import FIRST_KERNEL, left_rolled
 from pipeline.gpu.package import device_module, export_library, keeping_source, with_binary
 from pipeline.gpu.resources import read_resources
 from pipeline.linker import linker_for
 from pipeline.targets import gpu_target
+from schedules.cuda.chain import Chain, Tile
+from schedules.cuda.operators import program
+from schedules.cuda.product import Product
+from schedules.cuda.window import Window
+from schedules.frame import Frame
+from tests.cuda.emulator import cuda_source
 
 LOADER = "ffi.Module.load_from_bytes.cuda"
 TWO = (75, 90)
 ELF = b"\x7fELF"
+LOOP = "for (int i = 0; i < *a; ++i) a[i] = i;"
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +119,30 @@ def test_the_first_complaint_of_a_compiler_is_one_line() -> None:
     with pytest.raises(WorkFailedError, match="undefined") as failure:
         compiler_named("nvrtc").compile('extern "C" __global__ void f() { x; y; }', (90,))
     assert "\n" not in str(failure.value)
+
+
+def test_loops_of_kernels_that_spill_are_left_as_loops() -> None:
+    kernels = [f"{FIRST_KERNEL} void {name}_kernel(int* a) {{ {LOOP} }}\n" for name in ("f", "g")]
+    assert left_rolled("".join(kernels), {"g"}) == kernels[0] + kernels[1].replace(
+        LOOP, f"\n#pragma unroll 1\n{LOOP}"
+    )
+
+
+def test_a_kernel_whose_loops_were_unrolled_too_far_is_compiled_again() -> None:
+    chain = Chain(
+        Frame(128, 56, 56, 128), Frame(128, 28, 28, 256), window=Window("depthwise", 2, "relu"),
+        project=Product(1, 128, 256, "relu"),
+    )  # fmt: skip
+    source = cuda_source({"one": program(chain, Tile(1, 4, 1, 2, 1, 64))}, "float32")
+    first, seen = compiler_named("nvrtc"), []
+
+    def run(text: str, architectures: tuple[int, ...]) -> tuple[bytes, str]:
+        binary, log = first.run(text, architectures)
+        seen.append(sum(one.spilled_bytes for one in read_resources(log)))
+        return binary, log
+
+    assert replace(first, run=run).compile(source, (89,)).spilled_bytes == 0
+    assert [spilled > 0 for spilled in seen] == [True, False]
 
 
 def test_spills_are_read() -> None:

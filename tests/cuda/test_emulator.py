@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.gpu.compilers import FIRST_KERNEL
+from pipeline.gpu.device_source import FIRST_KERNEL
 from tests.cuda.emulator import Emulated
 
 THREADS = 64
