@@ -32,7 +32,7 @@ from schedules.gpu import Gpu
 MODEL_ERROR = 0.03
 # What a byte may cost of the time that it takes at full bandwidth, beside what it adds to the
 # modelled time: from much to nothing.
-PRICES = (4.0, 2.0, 1.0, 0.5, 0.25, 0.0)
+PRICES = (16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.0)
 
 
 @dataclass(frozen=True)

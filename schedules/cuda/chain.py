@@ -155,7 +155,8 @@ class Chain:
 class Tile:
     """The numbers of the nest: `rows` x `columns` pixels a block (one row is a line of pixels that
     may cross images), `parts` of each group's outputs, `pixels` a thread, or a warp on tensor
-    cores, `splits` of the reductions, `threads`, and `groups` of the projection a block."""
+    cores, `splits` of the reductions, `threads`, `groups` of the projection a block, and the `run`
+    of neighbours in a row whose windows a thread has."""
 
     rows: int
     columns: int
@@ -164,6 +165,7 @@ class Tile:
     splits: int
     threads: int
     groups: int = 1
+    run: int = 1
 
     @property
     def count(self) -> int:

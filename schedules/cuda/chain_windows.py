@@ -68,7 +68,7 @@ def pool(site: Site, pooled: Frame, result: SharedRows | None) -> None:
     each = -(-pooled.channels // (lanes * shares)) * lanes
     strip = Strip(
         "pool", site.block, chain.pool, {}, site.tile.count, site.block.slice * each, each, lanes,
-        chain.dtype,
+        chain.dtype, site.tile.run,
     )  # fmt: skip
     stride = chain.pool.stride
 
@@ -102,8 +102,9 @@ def _strip(site: Site, window: Window, first: Any, places: int, lanes: int) -> S
     """All pixels of the block under the chain's window."""
     weights, count = site.role("window"), site.tile.count
     return Strip(
-        "window", site.block, window, weights, count, first, places, lanes, site.chain.dtype
-    )
+        "window", site.block, window, weights, count, first, places, lanes, site.chain.dtype,
+        site.tile.run,
+    )  # fmt: skip
 
 
 def _taps(site: Site, halo: Halo | None, middle: SharedRows | None) -> Callable[[Any], Tap]:
@@ -120,7 +121,7 @@ def _taps(site: Site, halo: Halo | None, middle: SharedRows | None) -> Callable[
 
     def taps(pixel: Any) -> Tap:
         def tap(down: int, across: int, start: Any, lane: Any) -> Any:
-            place, inside = halo.under(pixel, down, across)
+            place, inside = halo.under(pixel, down, across, site.tile.run)
             return select(inside, middle.value(place, start - first + lane))
 
         return tap

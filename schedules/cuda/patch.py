@@ -158,21 +158,24 @@ class Halo:
         number = (image * frame.height + row) * frame.width + column
         return Pixel(image, row, column, number, tuple(inside))
 
-    def under(self, index: Any, down: int, across: int) -> tuple[Any, tuple[Any, ...]]:
+    def under(
+        self, index: Any, down: int, across: int, run: int = 1
+    ) -> tuple[Any, tuple[Any, ...]]:
         """Where the tap (down, across) of the window of a pixel of `inner` lies in the halo, and
-        when it is in it."""
+        when it is in it; `across` goes on to the windows of the `run` pixels that begin there."""
         above, before = self._margins
         row = index // self.inner.columns * self.stride + above - 1 + down
         column = index % self.inner.columns * self.stride + before - 1 + across
         inside = []
-        for place, tap, extent, whole in (
-            (row, down, self.rows, self.covers[0]),
-            (column, across, self.columns, self.covers[1]),
+        last = (run - 1) * self.stride + KERNEL - 1
+        for place, tap, end, extent, whole in (
+            (row, down, KERNEL - 1, self.rows, self.covers[0]),
+            (column, across, last, self.columns, self.covers[1]),
         ):
-            # The middle of a window is a pixel.
+            # Between the first and the last tap there are pixels.
             if whole and tap == 0:
                 inside.append(place >= 0)
-            if whole and tap == KERNEL - 1:
+            if whole and tap == end:
                 inside.append(place < extent)
         return row * self.columns + column, tuple(inside)
 

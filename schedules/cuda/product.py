@@ -16,7 +16,7 @@ from tvm.script.ir_builder import tirx as T
 from schedules.activation import activate
 from schedules.cuda.block import Block, when_all
 from schedules.cuda.fragments import fragments_shape
-from schedules.cuda.vectors import Lanes, buffer, lanes_of, lanewise, padded, quads, read
+from schedules.cuda.vectors import Lanes, Row, buffer, lanes_of, lanewise, padded, quads, read
 from schedules.program import TensorType
 
 
@@ -167,21 +167,6 @@ class Parts:
 def parts_buffer(name: str, splits: int, rows: int, stride: int) -> Parts:
     """Shared memory for the sums of a product."""
     return Parts(buffer(f"{name}_part", (splits * rows * stride,), "shared"), rows, stride)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a buffer of registers."""
-
-    values: Any
-    row: int
-
-    def __getitem__(self, lane: Any) -> Any:
-        return self.values[self.row, lane]
-
-    def store(self, value: Any, lane: Any) -> None:
-        """Replaces a lane."""
-        T.buffer_store(self.values, value, [self.row, lane])
 
 
 def spot_of(share: Share, column: Any, pixel: Any) -> Spot:

@@ -8,10 +8,12 @@
     out[p, vector] = relu(sum + bias + residual)
 
 Neighbouring threads take neighbouring vectors of channels, so weights and results are consecutive
-128-bit accesses, and a pixel's data is one address for all of them. Small maps have few pixels:
+128-bit accesses, and a pixel's data is one address for all of them; behind a line of the cache of
+them come the next pixels, whose threads read the same weights. Small maps have few pixels:
 splitting the reduction among threads gives each multiprocessor enough loads in flight.
 """
 
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -21,7 +23,6 @@ from schedules.cuda.block import serial, when_all
 from schedules.cuda.product import (
     Access,
     Job,
-    Row,
     Rows,
     Spot,
     Store,
@@ -30,12 +31,11 @@ from schedules.cuda.product import (
     parts_buffer,
     spot_of,
 )
-from schedules.cuda.vectors import buffer, lanewise, quads, unrolled, vector, widened
+from schedules.cuda.vectors import SUM, Row, buffer, lanewise, quads, unrolled, vector, widened
 from schedules.program import zero
 
-# Values of each pixel's row in a turn of the reduction, and of all pixels of a thread where every
-# row has an address of its own.
-TOGETHER, VALUES_UNDER_WAY = 8, 32
+# Accesses of 128 bits in a line of the cache, or in all banks of shared memory.
+LINE = 8
 
 
 def emit_by_lanes(job: Job, rows: Rows, store: Store) -> None:
@@ -49,54 +49,102 @@ def emit_by_lanes(job: Job, rows: Rows, store: Store) -> None:
     parts = None
     if splits > 1:
         parts = parts_buffer(job.name, splits, rounds * pixels, share.columns * lanes)
-    with block.items(splits * rounds * share.columns) as item:
-        column = item % share.columns
-        pixel = item // share.columns % rounds * pixels
-        split = item // (share.columns * rounds) if splits > 1 else 0
+    each = share.columns * rounds
+    with block.items(splits * each) as item:
+        split, own = (item // each, item % each) if splits > 1 else (0, item)
+        column, pixel = _place(own, rounds, share.columns, rows.access)
         spot = spot_of(share, column, pixel)
-        loops = (pixels, split, steps // splits)
-        _accumulate(job, rows, spot, loops, sums)
+        _accumulate(job, rows, spot, _Loops(pixels, rounds, split, steps // splits), sums)
         for p in range(pixels):
+            at = pixel + p * rounds
             if parts is None:
-                inside = [pixel + p < count] if rounds * pixels > count else []
+                inside = [at < count] if rounds * pixels > count else []
                 with when_all(inside):
-                    store(Spot(pixel + p, column, spot.group, spot.vector), Row(sums, p))
+                    store(Spot(at, column, spot.group, spot.vector), Row(sums, p))
                 continue
             with quads(lanes) as lane:
-                place = parts.place(split, pixel + p, column * lanes + lane)
+                place = parts.place(split, at, column * lanes + lane)
                 T.buffer_store(parts.values, sums[p, lane], place)
     if parts is not None:
         add_up(job, parts, splits, store)
 
 
-def loads_together(steps: int, pixels: int, access: Access) -> int:
-    """How many steps of a reduction are one turn of its loop, whose loads are under way at once:
-    no more values than leave registers for sums and addresses."""
-    limit = TOGETHER // access.step
-    if not access.shared:
-        limit = min(limit, VALUES_UNDER_WAY // (pixels * access.step))
-    return largest_divisor(steps, max(1, limit))
+def steps_together(steps: int, values: int, lanes: int) -> int:
+    """How many steps of a reduction, of so many values each, are one turn of its loop: those whose
+    values are one access of 128 bits, as registers are left for no more beside sums and weights."""
+    return largest_divisor(steps, max(1, lanes // values))
 
 
-def _accumulate(job: Job, rows: Rows, spot: Spot, loops: tuple[int, Any, int], sums: Any) -> None:
-    """The sums of one item over its split of the reduction."""
-    pixels, split, steps = loops
-    name, count, lanes, dtype = job.name, job.count, job.product.lanes, job.product.dtype
-    whole = count % pixels == 0
-    data = buffer(f"{name}_data", (pixels, rows.step), "local", dtype)
-    weight = buffer(f"{name}_weight", (lanes,), "local", dtype)
+def columns_together(columns: int, access: Access) -> int:
+    """How many columns neighbouring threads have before the next ones have the next pixel. Eight
+    vectors of weights are a line of the cache, and threads of other pixels read the same ones; but
+    rows that do not lie in shared memory are lines of their own, which cost more than weights."""
+    fits = largest_divisor(columns, LINE)
+    return fits if access.shared and 2 * fits > LINE else columns
+
+
+@dataclass(frozen=True)
+class _Loops:
+    """An item's work: `pixels` pixels, `rounds` apart; `steps` steps of number `split`."""
+
+    pixels: int
+    rounds: int
+    split: Any
+    steps: int
+
+
+def _place(item: Any, rounds: int, columns: int, access: Access) -> tuple[Any, Any]:
+    """The column and the first pixel of an item of a split. Pixels of neighbouring threads are
+    neighbours, whose rows lie in different banks."""
+    near = columns_together(columns, access)
+    if near == columns:
+        return item % columns, item // columns
+    return item // (near * rounds) * near + item % near, item // near % rounds
+
+
+def _accumulate(job: Job, rows: Rows, spot: Spot, loops: _Loops, sums: Any) -> None:
+    """The sums of one item over its split of the reduction. In float32 the weights of a turn are
+    under way while the turn before it is computed; those of halves leave no registers for more."""
+    name, count, pixels = job.name, job.count, loops.pixels
+    lanes, dtype = job.product.lanes, job.product.dtype
+    together = steps_together(loops.steps, rows.step, lanes)
+    turns, values = loops.steps // together, together * rows.step
+    ahead = dtype == SUM and turns > 1
+    data = buffer(f"{name}_data", (pixels, values), "local", dtype)
+    weights = [
+        buffer(f"{name}_weight{n}", (values, lanes), "local", dtype) for n in range(1 + ahead)
+    ]
+
+    def fetch(turn: Any, into: Any) -> None:
+        k = (loops.split * turns + turn) * values
+        with unrolled(values, "s") as s, vector(lanes) as lane:
+            value = job.constants["weight"][spot.group, k + s, spot.vector * lanes + lane]
+            T.buffer_store(into, value, [s, lane])
+
+    def add(turn: Any, weight: Any) -> None:
+        k = (loops.split * turns + turn) * values
+        with unrolled(pixels, "p") as p, unrolled(together, "u") as u, vector(rows.step) as lane:
+            pixel = spot.pixel + p * loops.rounds
+            pixel = pixel if count % pixels == 0 else T.min(pixel, count - 1)
+            value = rows.load(pixel, spot.group, k + u * rows.step + lane)
+            T.buffer_store(data, value, [p, u * rows.step + lane])
+        with unrolled(values, "s") as s, unrolled(pixels, "p") as p, lanewise(lanes, dtype) as lane:
+            made = widened(data[p, s]) * widened(weight[s, lane])
+            T.buffer_store(sums, sums[p, lane] + made, [p, lane])
+
     with unrolled(pixels, "p") as p, quads(lanes) as lane:
         T.buffer_store(sums, zero(), [p, lane])
-    together = loads_together(steps, pixels, rows.access)
-    with serial(steps // together, "k") as outer, unrolled(together, "u") as inner:
-        k = (split * steps + outer * together + inner) * rows.step
-        with unrolled(pixels, "p") as p, vector(rows.step) as lane:
-            pixel = spot.pixel + p if whole else T.min(spot.pixel + p, count - 1)
-            T.buffer_store(data, rows.load(pixel, spot.group, k + lane), [p, lane])
-        with unrolled(rows.step, "s") as s:
-            with vector(lanes) as lane:
-                value = job.constants["weight"][spot.group, k + s, spot.vector * lanes + lane]
-                T.buffer_store(weight, value, [lane])
-            with unrolled(pixels, "p") as p, lanewise(lanes, dtype) as lane:
-                made = widened(data[p, s]) * widened(weight[lane])
-                T.buffer_store(sums, sums[p, lane] + made, [p, lane])
+    if not ahead:
+        with serial(turns, "k") as turn:
+            fetch(turn, weights[0])
+            add(turn, weights[0])
+        return
+    fetch(0, weights[0])
+    with serial(turns // 2, "k") as pair:
+        fetch(pair * 2 + 1, weights[1])
+        add(pair * 2, weights[0])
+        # Past the last turn it is that one again, which is not used.
+        fetch(T.min(pair * 2 + 2, turns - 1), weights[0])
+        add(pair * 2 + 1, weights[1])
+    if turns % 2:
+        add(turns - 1, weights[0])

@@ -8,7 +8,7 @@ from schedules.cuda.extent import columns_of, count_of, fetched, groups_of, matr
 from schedules.cuda.fragments import COLUMNS, DEPTH, ROWS, STEPS, deep, steps_of
 from schedules.cuda.matrix_shape import CHUNK
 from schedules.cuda.product import Access, Product, largest_divisor
-from schedules.cuda.product_lanes import loads_together
+from schedules.cuda.product_lanes import LINE, columns_together, steps_together
 from schedules.cuda.vectors import ACCESS_BYTES, SUM, bytes_of
 from schedules.gpu import WARP
 
@@ -18,11 +18,11 @@ WIDE_CYCLES = 4
 
 @dataclass(frozen=True)
 class Work:
-    """One step of one block: float32 multiply-adds or conversions, cycles of the load unit, bytes
-    from the second-level cache, how often in turn a thread waits for memory, and multiply-adds of
-    tensor cores."""
+    """One step of one block: instructions of its warps that multiply and add, convert or load,
+    cycles of the load unit, bytes from the second-level cache, how often in turn a thread waits for
+    memory, and multiply-adds of tensor cores."""
 
-    macs: float
+    instructions: float
     load_cycles: float
     bytes: float
     waits: float
@@ -54,12 +54,17 @@ def _by_lanes(chain: Chain, product: Product, tile: Tile, access: Access) -> Wor
     # A turn occupies all threads, those that have no item in it too.
     warps = turns * tile.threads / WARP
     each = lanes * pixels + _conversions(product, pixels)
-    macs = turns * tile.threads * rounds * access.step * each
-    # A warp reads weights of 128 bits a thread in four cycles, the pixel's data in one.
-    load = warps * rounds * (pixels + WIDE_CYCLES * access.step)
+    instructions = warps * rounds * (access.step * each + pixels + access.step)
+    # A warp reads a line of the cache in a cycle: of weights, those of its columns, eight vectors
+    # a line; of data that of each of its pixels and groups, whose neighbours lie in other banks of
+    # shared memory, but in other lines of a tensor.
+    lines = 1 if access.shared else ceil(WARP / min(WARP, product.vectors))
+    near = columns_together(columns, access)
+    beside = min(columns, near * ceil(WARP / (near * ceil(count / pixels))), WARP)
+    load = warps * rounds * (pixels * lines + access.step * ceil(beside / LINE))
     weights = ACCESS_BYTES * columns * product.inputs
-    together = loads_together(rounds, pixels, access)
-    return Work(macs, load, weights, turns * rounds / together + (2 if splits > 1 else 1))
+    waits = turns * rounds / steps_together(rounds, access.step, lanes) + (2 if splits > 1 else 1)
+    return Work(instructions, load, weights, waits)
 
 
 def _conversions(product: Product, pixels: int) -> int:

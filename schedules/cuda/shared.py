@@ -17,7 +17,7 @@ from schedules.cuda.extent import (
 from schedules.cuda.fragments import COLUMNS, deep
 from schedules.cuda.matrix_shape import CHUNK
 from schedules.cuda.product import Product, largest_divisor
-from schedules.cuda.shared_rows import rows_bytes
+from schedules.cuda.shared_rows import odd, rows_bytes
 from schedules.cuda.vectors import ACCESS_BYTES, SUM, bytes_of
 
 
@@ -43,8 +43,8 @@ def shared_bytes(chain: Chain, tile: Tile) -> int:
 
 
 def _row(columns: int) -> int:
-    """A pixel's row of so many vectors; one more keeps rows off each other's banks."""
-    return (columns + 1) * ACCESS_BYTES
+    """A pixel's row of so many vectors."""
+    return odd(columns) * ACCESS_BYTES
 
 
 def _rows(chain: Chain, product: Product, tile: Tile) -> int:

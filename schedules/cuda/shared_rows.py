@@ -2,7 +2,8 @@
 
     row[pixel] = values of every group, zeros up to what tensor cores multiply at once, nothing
 
-The last keeps neighbouring rows off each other's banks.
+The last keeps neighbouring rows off each other's banks: eight rows of an odd number of 128-bit
+accesses begin in different ones.
 """
 
 from dataclasses import dataclass
@@ -51,15 +52,19 @@ def shared_rows(name: str, rows: int, stride: int, dtype: str) -> SharedRows:
 
 def padded_rows(name: str, product: Product, rows: int, values: int) -> SharedRows:
     """Rows for so many values of a product's type, off each other's banks."""
-    return shared_rows(name, rows, values + product.lanes, product.dtype)
+    return shared_rows(name, rows, odd(values // product.lanes) * product.lanes, product.dtype)
+
+
+def odd(vectors: int) -> int:
+    """Accesses from one row to the next for so many of values."""
+    return vectors | 1
 
 
 def row_values(product: Product, groups: int) -> int:
     """Values from one row to the next, each of so many groups."""
     lanes = product.lanes
     vectors = (groups * product.inputs + _tail(product)) // lanes
-    # Eight rows of an odd number of vectors lie in different banks, as tensor cores read them.
-    return (vectors | 1 if product.matrices else vectors + 1) * lanes
+    return odd(vectors) * lanes
 
 
 def row_count(product: Product, pixels: int, together: int) -> int:

@@ -17,11 +17,16 @@ from schedules.cuda.extent import (
     patch_of,
     staged_places,
 )
+from schedules.cuda.patch import KERNEL
 from schedules.cuda.product import Access, Product
 from schedules.cuda.product_work import WIDE_CYCLES, Work, fetching, product_work
 from schedules.cuda.vectors import ACCESS_BYTES, bytes_of
-from schedules.cuda.window import TAPS
+from schedules.cuda.window import TAPS, Window, pixels_under
 from schedules.gpu import WARP
+
+# Cycles in which a warp stores single values that fill their sectors of memory in part; fitted as
+# the constants of `tiles`.
+SCATTER = 48
 
 
 @lru_cache(maxsize=4096)
@@ -49,7 +54,7 @@ def steps(chain: Chain, tile: Tile) -> list[Work]:
         made.append(_product(chain, chain.expand, tile))
     if chain.window:
         vectors = tile.groups * chain.windowed / chain.lanes / (1 if chain.project else tile.parts)
-        made.append(_window(count, vectors, chain, tile, chain.expand is None))
+        made.append(_window(vectors, chain, chain.window, tile, chain.expand is None))
     if chain.project:
         columns = columns_of(chain, chain.project, tile)
         made.append(_product(chain, chain.project, tile))
@@ -60,9 +65,11 @@ def steps(chain: Chain, tile: Tile) -> list[Work]:
         made.append(_product(chain, chain.follow, tile))
     if chain.staged:
         made.append(_unload(count * staged_places(chain, tile, columns), chain, tile))
-    if chain.pooled:
+    elif chain.narrow:
+        made.append(_unload(count * columns * chain.lanes, chain, tile))
+    if chain.pooled and chain.pool:
         share = chain.pooled.channels / chain.lanes / slices(chain, tile) / tile.parts
-        made.append(_window(count, share, chain, tile, True))
+        made.append(_window(share, chain, chain.pool, tile, True))
     return made
 
 
@@ -79,24 +86,28 @@ def _pieces(values: int, patches: int, each: int, tile: Tile) -> Work:
     """A piece of an image to shared memory, and there to rows: loads of a value each."""
     fetches, copies = ceil(values / tile.threads), ceil(patches / tile.threads)
     warps = tile.threads / WARP
-    return Work(0, warps * (fetches + 2 * copies), each * values, fetches)
+    loads = warps * (fetches + 2 * copies)
+    return Work(loads, loads, each * values, fetches)
 
 
 def _mean(count: int, values: int, tile: Tile) -> Work:
     """The sums over all pixels of values that lie in shared memory."""
-    turns = ceil(values / tile.threads)
-    return Work(0, turns * tile.threads / WARP * count, 0, 1)
+    loads = ceil(values / tile.threads) * tile.threads / WARP * count
+    return Work(loads, loads, 0, 1)
 
 
 def _unload(values: int, chain: Chain, tile: Tile) -> Work:
     """Results through shared memory: whole rows by vectors, runs by values."""
-    each = chain.lanes if slices(chain, tile) == 1 else 1
-    return Work(0, ceil(values / each / tile.threads) * tile.threads / WARP, 0, 0)
+    each, cycles = (chain.lanes, 1) if slices(chain, tile) == 1 else (1, SCATTER)
+    loads = ceil(values / each / tile.threads) * tile.threads / WARP
+    return Work(loads, cycles * loads, 0, 0)
 
 
-def _window(count: int, vectors: float, chain: Chain, tile: Tile, reads: bool) -> Work:
-    turns = ceil(count * vectors / tile.threads)
+def _window(vectors: float, chain: Chain, window: Window, tile: Tile, reads: bool) -> Work:
+    turns = ceil(tile.count / tile.run * vectors / tile.threads)
     warps = turns * tile.threads / WARP
-    load = warps * TAPS * 2 * WIDE_CYCLES
-    fetch = ACCESS_BYTES * vectors * (count * 2 if reads else 0)
-    return Work(turns * tile.threads * TAPS * chain.lanes, load, fetch, turns + 1)
+    loads = KERNEL * pixels_under(tile.run, window.stride)
+    loads += TAPS if window.kind == "depthwise" else 0
+    fetch = ACCESS_BYTES * vectors * (tile.count * 2 if reads else 0)
+    instructions = warps * (loads + TAPS * chain.lanes * tile.run)
+    return Work(instructions, warps * loads * WIDE_CYCLES, fetch, turns + 1)

@@ -10,6 +10,8 @@ counts is that eight halves are moved at once.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from math import ceil, gcd
 from typing import Any
 
@@ -23,11 +25,28 @@ SUM = "float32"
 Lanes = Callable[[Any], Any]
 
 
+@dataclass(frozen=True)
+class Row:
+    """A row of a buffer of registers."""
+
+    values: Any
+    row: int
+
+    def __getitem__(self, lane: Any) -> Any:
+        return self.values[self.row, lane]
+
+    def store(self, value: Any, lane: Any) -> None:
+        """Replaces a lane."""
+        T.buffer_store(self.values, value, [self.row, lane])
+
+
+@cache
 def bytes_of(dtype: str) -> int:
     """Bytes of a value."""
     return int(np.dtype(dtype).itemsize)
 
 
+@cache
 def lanes_of(dtype: str) -> int:
     """Values of a 128-bit access."""
     return ACCESS_BYTES // bytes_of(dtype)

@@ -1,20 +1,20 @@
 """3x3 windows that act on each channel alone: depthwise convolution and pools.
 
-    for item in (pixels, vectors of channels), dealt out to threads:
-        sum[lanes] = 0                               # lives in registers, in float32
-        for kh, kw in unroll:
-            sum[:] += inside ? data[pixel under the tap, vector] * weight[kh, kw, vector] : 0
-        out[pixel, vector] = relu(sum + bias)
+    for item in (runs of pixels, vectors of channels), dealt out to threads:
+        sum[pixels of the run, lanes] = 0            # lives in registers, in float32
+        for kh in unroll:
+            row = inside ? data[pixels under the run, vector] : 0
+            sum[p, :] += row[p * stride + kw] * weight[kh, kw, vector] for p, kw in unroll
+        out[pixels of the run, vector] = relu(sum + bias)
 
 Neighbouring threads take neighbouring vectors of channels, which is one consecutive access a tap.
-What nine taps read nine times comes from the first-level cache, or from shared memory where the
-block itself has made the data.
+Neighbours in a row of pixels share most of what lies under their windows, and all weights: a thread
+that computes a run of them loads these once. The rest of what nine taps read nine times comes from
+the first-level cache, or from shared memory where the block itself has made the data.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from itertools import product
 from typing import Any, Literal
 
 from tvm.script.ir_builder import tirx as T
@@ -22,7 +22,17 @@ from tvm.script.ir_builder import tirx as T
 from schedules.activation import activate
 from schedules.cuda.block import Block, select
 from schedules.cuda.patch import KERNEL, Pixel
-from schedules.cuda.vectors import Lanes, buffer, lanewise, quads, read
+from schedules.cuda.vectors import (
+    Lanes,
+    Row,
+    buffer,
+    lanewise,
+    quads,
+    read,
+    unrolled,
+    vector,
+    widened,
+)
 from schedules.frame import Frame
 from schedules.program import TensorType, zero
 
@@ -50,8 +60,8 @@ Tap = Callable[[int, int, Any, Any], Any]
 
 @dataclass(frozen=True)
 class Strip:
-    """A block's part of a window: `count` pixels by `places` channels from `first` on, `lanes` at
-    a time, the packed constants, and the type of both."""
+    """A block's part of a window: `count` pixels, `run` neighbours a thread, by `places` channels
+    from `first` on, `lanes` at a time, the packed constants, and the type of both."""
 
     name: str
     block: Block
@@ -62,6 +72,12 @@ class Strip:
     places: int
     lanes: int
     dtype: str
+    run: int
+
+    @property
+    def under(self) -> int:
+        """Pixels of a row under the windows of a run."""
+        return pixels_under(self.run, self.window.stride)
 
     def weight(self, tap: int, first: Any) -> Lanes:
         """The weights of a tap for the channels from `first` on."""
@@ -69,38 +85,55 @@ class Strip:
         return read("weight", self.lanes, self.dtype, lambda lane: weights[tap, first + lane])
 
 
+def pixels_under(run: int, stride: int) -> int:
+    """Pixels of a row under the windows of so many neighbours."""
+    return (run - 1) * stride + KERNEL
+
+
 def emit_window(
     strip: Strip, taps: Callable[[Any], Tap], store: Callable[[Any, Any, Any], None]
 ) -> None:
     """The window of every pixel and channel of a strip.
 
-    `taps(pixel)(down, across, first, lane)` is the data of channel first + lane under a tap;
-    `store(pixel, place, sums)` writes `sums[lane]`, which belong to the channels of the strip from
-    `place` on.
+    `taps(pixel)(down, across, first, lane)` is the data of channel first + lane under a tap of the
+    windows of a run that begins with the pixel; `store(pixel, place, sums)` writes `sums[lane]`,
+    which belong to the channels of the strip from `place` on.
     """
-    window, lanes, dtype = strip.window, strip.lanes, strip.dtype
+    lanes, run = strip.lanes, strip.run
     vectors = strip.places // lanes
-    with strip.block.items(strip.count * vectors) as item:
-        pixel, place = item // vectors, item % vectors * lanes
+    with strip.block.items(strip.count // run * vectors) as item:
+        pixel, place = item // vectors * run, item % vectors * lanes
         first = strip.first + place
-        sums = buffer(f"{strip.name}_sum", (lanes,), "local")
-        with quads(lanes) as lane:
-            T.buffer_store(sums, zero(), [lane])
-        tap = taps(pixel)
-        for down, across in product(range(KERNEL), range(KERNEL)):
-            data = read("tap", lanes, dtype, partial(tap, down, across, first))
+        sums = buffer(f"{strip.name}_sum", (run, lanes), "local")
+        with unrolled(run, "p") as p, quads(lanes) as lane:
+            T.buffer_store(sums, zero(), [p, lane])
+        _add_rows(strip, taps(pixel), first, sums)
+        for p in range(run):
+            _finish(strip, first, Row(sums, p))
+            store(pixel + p, place, Row(sums, p))
+
+
+def _add_rows(strip: Strip, tap: Tap, first: Any, sums: Any) -> None:
+    """Adds what lies under the windows of a run, row by row."""
+    window, lanes, dtype = strip.window, strip.lanes, strip.dtype
+    row = buffer(f"{strip.name}_row", (strip.under, lanes), "local", dtype)
+    for down in range(KERNEL):
+        for place in range(strip.under):
+            with vector(lanes) as lane:
+                T.buffer_store(row, tap(down, place, first, lane), [place, lane])
+        for across in range(KERNEL):
             weight = None
             if window.kind == "depthwise":
                 weight = strip.weight(down * KERNEL + across, first)
-            with lanewise(lanes, dtype) as lane:
-                value = data(lane) * weight(lane) if weight else data(lane)
-                made = T.max(sums[lane], value) if window.kind == "max" else sums[lane] + value
-                T.buffer_store(sums, made, [lane])
-        _finish(strip, first, sums)
-        store(pixel, place, sums)
+            for p in range(strip.run):
+                with lanewise(lanes, dtype) as lane:
+                    value, so_far = widened(row[p * window.stride + across, lane]), sums[p, lane]
+                    value = value * weight(lane) if weight else value
+                    made = T.max(so_far, value) if window.kind == "max" else so_far + value
+                    T.buffer_store(sums, made, [p, lane])
 
 
-def _finish(strip: Strip, first: Any, sums: Any) -> None:
+def _finish(strip: Strip, first: Any, sums: Row) -> None:
     """What a window does with its sums, in place."""
     window, lanes, dtype = strip.window, strip.lanes, strip.dtype
     bias: Lanes | None = None
@@ -113,7 +146,7 @@ def _finish(strip: Strip, first: Any, sums: Any) -> None:
             value = value * T.float32(1 / TAPS)
         if bias is not None:
             value = value + bias(lane)
-        T.buffer_store(sums, activate(value, window.activation), [lane])
+        sums.store(activate(value, window.activation), lane)
 
 
 def global_tap(data: Any, source: Frame, stride: int, pixel: Pixel) -> Tap:

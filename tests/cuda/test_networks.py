@@ -11,9 +11,10 @@ from tvm import relax
 
 from pipeline.build import read_network
 from pipeline.gpu.bound import device_bytes
-from pipeline.gpu.calls import Call
+from pipeline.gpu.calls import Call, calls_of
 from pipeline.gpu.emit import emit
 from pipeline.gpu.fuse import apart, fused
+from pipeline.gpu.units import find_units
 from pipeline.models import InputSpec, Model, load
 from pipeline.operators import Network
 from pipeline.targets.gpu import GPUS
@@ -47,6 +48,17 @@ def network_of(model: Model) -> Network:
 @cache
 def full_size(name: str) -> Network:
     return network_of(load(name))
+
+
+def all_here(network: Network) -> list[Call]:
+    """The calls of a network whose units all compute their own expansion."""
+    return [
+        call
+        for unit in find_units(network)
+        for call in calls_of(
+            network, unit, "here" if unit.expand and unit.window else "apart", None
+        )
+    ]
 
 
 def compute(network: Network, calls: list[Call], images: np.ndarray) -> np.ndarray:
@@ -112,20 +124,23 @@ def test_shuffle_has_no_kernel_of_its_own() -> None:
     assert all(call.work.gather == 1 for call in calls if isinstance(call.work, Chain))
 
 
+@pytest.mark.parametrize(("batch", "share"), [(1, 0.64), (128, 0.6)])
 @pytest.mark.parametrize("gpu", [GPUS["a100"], GPUS["jetson-orin"], H100], ids=lambda gpu: gpu.name)
-def test_fused_kernels_move_at_most_six_tenths_of_the_bytes(gpu: Gpu) -> None:
-    network = full_size("shufflenet-1.0x-g3")
+def test_fused_kernels_move_few_of_the_bytes(gpu: Gpu, batch: int, share: float) -> None:
+    """At batch 1 there are kernels that move fewer, 0.60, and are slower: on an H200 88 against
+    82 us."""
+    network = network_of(load("shufflenet-1.0x-g3", InputSpec(224, 224, batch)))
     calls = fused(network, gpu)
     moved = [sum(device_bytes(one.work) for one in some) for some in (calls, apart(network))]
     print(f"{moved[0]} bytes fused, {moved[1]} one kernel an operator")
-    assert moved[0] <= 0.6 * moved[1]
+    assert moved[0] <= share * moved[1]
     # Weights are among them, each once.
     assert moved[0] > sum(array.nbytes for call in calls for array in call.constants.values())
 
 
 def test_a_tensor_of_two_roles_moves_once() -> None:
-    calls = fused(full_size("shufflenet-1.0x-g3"), H100)
-    twice = [call for call in calls if call.reads.get("residual") == call.reads["data"]]
+    network = full_size("shufflenet-1.0x-g3")
+    twice = [call for call in all_here(network) if call.reads.get("residual") == call.reads["data"]]
     assert twice
     for call in twice:
         again = device_bytes(replace(call.work, aliases=())) - device_bytes(call.work)
@@ -135,7 +150,7 @@ def test_a_tensor_of_two_roles_moves_once() -> None:
 def test_no_kernel_writes_in_place_what_it_reads() -> None:
     """Its blocks read each other's pixels: on PoCL, where every array is copied, it would pass."""
     network = full_size("shufflenet-1.0x-g3")
-    calls = fused(network, H100)
+    calls = all_here(network)
     assert any(call.writes["out"] in call.reads.values() for call in calls)
     (block,) = emitted(network, calls)["main"].body.blocks
     values = [binding.value for binding in block.bindings if isinstance(binding.value, relax.Call)]
