@@ -21,7 +21,6 @@ from pipeline.targets.gpu import GPUS
 from schedules.cuda.chain import Chain
 from schedules.cuda.operators import hand_tile, program, signature
 from schedules.cuda.tiles import starves
-from schedules.gpu import Gpu
 from tests.cuda.running import run_into
 
 TOLERANCE = 1e-4
@@ -124,13 +123,15 @@ def test_shuffle_has_no_kernel_of_its_own() -> None:
     assert all(call.work.gather == 1 for call in calls if isinstance(call.work, Chain))
 
 
-@pytest.mark.parametrize(("batch", "share"), [(1, 0.64), (128, 0.6)])
-@pytest.mark.parametrize("gpu", [GPUS["a100"], GPUS["jetson-orin"], H100], ids=lambda gpu: gpu.name)
-def test_fused_kernels_move_few_of_the_bytes(gpu: Gpu, batch: int, share: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "batch", "share"),
+    [("a100", 1, 0.64), ("jetson-orin", 1, 0.64), ("h100", 1, 0.64), ("h100", 128, 0.6)],
+)
+def test_fused_kernels_move_few_of_the_bytes(name: str, batch: int, share: float) -> None:
     """At batch 1 there are kernels that move fewer, 0.60, and are slower: on an H200 88 against
     82 us."""
     network = network_of(load("shufflenet-1.0x-g3", InputSpec(224, 224, batch)))
-    calls = fused(network, gpu)
+    calls = fused(network, GPUS[name])
     moved = [sum(device_bytes(one.work) for one in some) for some in (calls, apart(network))]
     print(f"{moved[0]} bytes fused, {moved[1]} one kernel an operator")
     assert moved[0] <= share * moved[1]
