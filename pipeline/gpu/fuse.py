@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from pipeline.gpu.bound import device_bytes
-from pipeline.gpu.calls import Call, Expansion, calls_of, can_follow
+from pipeline.gpu.calls import Call, Expansion, calls_of
+from pipeline.gpu.follow import can_follow
 from pipeline.gpu.launch import LAUNCH_SECONDS
 from pipeline.gpu.pack import as_fragments
 from pipeline.gpu.units import Unit, find_units, one_operator_each
