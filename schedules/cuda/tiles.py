@@ -5,6 +5,7 @@ split, or most multiprocessors have nothing to do. Large batches want the opposi
 thread, so that a weight is read once for all of them. The count weighs one against the other.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from math import ceil, inf
 
@@ -28,6 +29,8 @@ RUNS = (1, 2, 4, 7)
 # A row of an image that a block may have whole, so that it has no neighbours in it.
 LONGEST_ROW = 28
 MOST_PARTS = 64
+# Tiles of which all runs are tried.
+FEWEST = 50
 # More turns than this of the threads of a block need no splits of reductions.
 TURNS = 4
 # Neighbouring values that are stored together fill half of the sectors of 32 bytes that they touch,
@@ -108,8 +111,16 @@ def fits(chain: Chain, tile: Tile, gpu: Gpu) -> bool:
 def hand_tile(chain: Chain, gpu: Gpu) -> Tile:
     """The tile that a count of cycles finds fastest of those that do not starve a multiprocessor of
     warps; the smaller one on a tie."""
+
+    def cost(tile: Tile) -> tuple[float, int]:
+        return seconds(chain, tile, gpu), tile.count
+
+    # Runs of windows change little of the order: only tiles that are good without are tried with.
     space = tiles_that_fit(chain, gpu)
-    ranked = sorted(space, key=lambda tile: (seconds(chain, tile, gpu), tile.count))
+    single = sorted((tile for tile in space if tile.run == 1), key=cost)
+    near = single[: max(FEWEST, len(single) // 8)]
+    runs = [replace(tile, run=run) for tile in near for run in _runs(chain, tile.columns)]
+    ranked = sorted(runs, key=cost) + single
     return next((tile for tile in ranked if not starves(chain, tile, gpu)), ranked[0])
 
 
