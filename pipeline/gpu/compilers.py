@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RequestError, WorkFailedError
-from pipeline.gpu.device_source import device_source, left_rolled
+from pipeline.gpu.device_source import device_source, left_rolled, widened
 from pipeline.gpu.resources import Resources, read_resources
 
 COMPILERS = ("auto", "nvcc", "nvrtc")
@@ -71,10 +71,13 @@ class Compiler:
         self.require(architectures)
         text = device_source(source)
         code = self._compiled(text, architectures)
-        if not code.spilling:
-            return code
-        other = self._compiled(left_rolled(text, code.spilling), architectures)
-        return min(code, other, key=lambda one: one.spilled_bytes)
+        for change in (widened, left_rolled):
+            if not code.spilling:
+                break
+            text = change(text, code.spilling)
+            other = self._compiled(text, architectures)
+            code = min(code, other, key=lambda one: one.spilled_bytes)
+        return code
 
     def _compiled(self, text: str, architectures: tuple[int, ...]) -> DeviceCode:
         binary, log = self.run(text, architectures)

@@ -121,7 +121,7 @@ def test_a_bound_is_the_slowest_of_arithmetic_and_memory() -> None:
 
 
 def test_registers_are_bounded_by_blocks() -> None:
-    assert bounded("__launch_bounds__(64) f") == "__launch_bounds__(64, 6) f"
+    assert bounded("__launch_bounds__(64) f") == "__launch_bounds__(64, 8) f"
     assert bounded("__launch_bounds__(256) f") == "__launch_bounds__(256, 2) f"
 
 
