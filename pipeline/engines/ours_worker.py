@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.engines.runtime import aligned, load_library, network_of, tensor
+from pipeline.engines.aligned import aligned
+from pipeline.engines.runtime import load_library, network_of, tensor
 from pipeline.engines.worker import Array, serve
 
 

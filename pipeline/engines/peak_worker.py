@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from pipeline.engines.runtime import aligned, load_library, tensor
+from pipeline.engines.aligned import aligned
+from pipeline.engines.runtime import load_library, tensor
 from pipeline.engines.worker import Array, serve
 from pipeline.peak_kernel import FUNCTION, PeakKernel, peak_arguments
 

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 # tvm_ffi imports PyTorch where that is installed.
@@ -19,7 +18,6 @@ import tvm_ffi  # noqa: E402
 
 Array = NDArray[Any]
 
-ALIGNMENT = 64
 # TVM's numbers of the CPU and of the allocator that keeps what it allocated.
 CPU, POOLED = 1, 2
 
@@ -44,12 +42,3 @@ def network_of(library: Any) -> Any:
 def tensor(data: Array) -> Any:
     """An `aligned` array as compiled code takes it, in the same memory."""
     return tvm_ffi.from_dlpack(data)
-
-
-def aligned(data: Array) -> Array:
-    """A copy that begins where compiled code expects it to."""
-    memory = np.empty(data.nbytes + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    copy = memory[start : start + data.nbytes].view(data.dtype).reshape(data.shape)
-    copy[...] = data
-    return copy

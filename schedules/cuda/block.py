@@ -14,6 +14,7 @@ from typing import Any
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from schedules.cuda.loops import serial
 from schedules.program import zero
 
 
@@ -69,14 +70,3 @@ def both(conditions: Sequence[Any]) -> Any:
 def select(conditions: Sequence[Any], value: Any) -> Any:
     """The value if all conditions hold, else zero; what is not selected is not loaded."""
     return T.if_then_else(both(conditions), value, zero(str(value.ty))) if conditions else value
-
-
-@contextmanager
-def serial(extent: int, name: str) -> Iterator[Any]:
-    """A loop, or nothing where it would run once."""
-    if extent == 1:
-        yield 0
-        return
-    with T.serial(0, extent) as variable:
-        IRBuilder.name(name, variable)
-        yield variable

@@ -7,6 +7,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.cuda.chain_stage import stage, unload_mean
 from schedules.cuda.emit_product import emit_product
+from schedules.cuda.loops import vector
 from schedules.cuda.product import Job, Product, Rows, Span, Spot, finish, store_global
 from schedules.cuda.shared_rows import SharedRows, data_rows, fill_rows, padded_rows, rows_in
 from schedules.cuda.site import Site
@@ -17,7 +18,6 @@ from schedules.cuda.vectors import (
     lane_of,
     place_at,
     read,
-    vector,
     widened,
     width,
     write,

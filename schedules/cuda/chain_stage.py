@@ -11,14 +11,15 @@ from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cuda.block import serial, when_all
+from schedules.cuda.block import when_all
 from schedules.cuda.chain import slices
 from schedules.cuda.extent import staged_places
+from schedules.cuda.loops import serial, unrolled, vector
 from schedules.cuda.order import Order
 from schedules.cuda.product import Product, Share, Spot
 from schedules.cuda.shared_rows import SharedRows, padded_rows
 from schedules.cuda.site import Site
-from schedules.cuda.vectors import buffer, unrolled, vector, widened
+from schedules.cuda.vectors import buffer, widened
 from schedules.program import zero
 
 

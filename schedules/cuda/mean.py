@@ -12,7 +12,8 @@ from typing import Any
 from tvm.script.ir_builder import tirx as T
 from tvm.tirx import PrimFunc
 
-from schedules.cuda.block import grid, select, serial
+from schedules.cuda.block import grid, select
+from schedules.cuda.loops import serial
 from schedules.cuda.product import largest_divisor
 from schedules.cuda.vectors import (
     buffer,

@@ -19,7 +19,8 @@ from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cuda.block import serial, when_all
+from schedules.cuda.block import when_all
+from schedules.cuda.loops import serial, unrolled, vector
 from schedules.cuda.product import (
     Access,
     Job,
@@ -31,7 +32,7 @@ from schedules.cuda.product import (
     parts_buffer,
     spot_of,
 )
-from schedules.cuda.vectors import SUM, Row, buffer, lanewise, quads, unrolled, vector, widened
+from schedules.cuda.vectors import SUM, Row, buffer, lanewise, quads, widened
 from schedules.program import zero
 
 # Accesses of 128 bits in a line of the cache, or in all banks of shared memory.

@@ -23,9 +23,10 @@ from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cuda.block import Block, serial, when
+from schedules.cuda.block import Block, when
 from schedules.cuda.device import LOAD_MATRIX, MULTIPLY_MATRICES, ROLLED
 from schedules.cuda.fragments import COLUMNS, DEPTH, ROWS, STEPS, deep, steps_of
+from schedules.cuda.loops import serial, unrolled, vector
 from schedules.cuda.matrix_shape import CHUNK, MOST_VECTORS, Shape, shape_of, staged_whole
 from schedules.cuda.product import (
     Job,
@@ -38,7 +39,7 @@ from schedules.cuda.product import (
     parts_buffer,
 )
 from schedules.cuda.shared_rows import SharedRows, padded_rows
-from schedules.cuda.vectors import buffer, unrolled, vector
+from schedules.cuda.vectors import buffer
 from schedules.gpu import WARP
 from schedules.program import zero
 

@@ -15,8 +15,9 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.cuda.block import Block
 from schedules.cuda.fragments import deep
+from schedules.cuda.loops import vector
 from schedules.cuda.product import Access, Product, Rows, Share
-from schedules.cuda.vectors import Lanes, buffer, bytes_of, vector, write
+from schedules.cuda.vectors import Lanes, buffer, bytes_of, write
 from schedules.program import zero
 
 

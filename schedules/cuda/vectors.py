@@ -19,6 +19,8 @@ import numpy as np
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from schedules.cuda.loops import unrolled, vector
+
 ACCESS_BYTES = 16
 SUM = "float32"
 
@@ -67,28 +69,6 @@ def buffer(name: str, shape: tuple[int, ...], scope: str, dtype: str = SUM) -> A
     made = T.sblock_alloc_buffer(shape, dtype, scope=scope)
     IRBuilder.name(name, made)
     return made
-
-
-@contextmanager
-def unrolled(extent: int, name: str) -> Iterator[Any]:
-    """A loop without a counter at run time."""
-    if extent == 1:
-        yield 0
-        return
-    with T.unroll(0, extent) as variable:
-        IRBuilder.name(name, variable)
-        yield variable
-
-
-@contextmanager
-def vector(lanes: int) -> Iterator[Any]:
-    """The lanes of one access."""
-    if lanes == 1:
-        yield 0
-        return
-    with T.vectorized(0, lanes) as variable:
-        IRBuilder.name("lane", variable)
-        yield variable
 
 
 @contextmanager

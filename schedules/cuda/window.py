@@ -21,18 +21,9 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cuda.block import Block, select
+from schedules.cuda.loops import unrolled, vector
 from schedules.cuda.patch import KERNEL, Pixel
-from schedules.cuda.vectors import (
-    Lanes,
-    Row,
-    buffer,
-    lanewise,
-    quads,
-    read,
-    unrolled,
-    vector,
-    widened,
-)
+from schedules.cuda.vectors import Lanes, Row, buffer, lanewise, quads, read, widened
 from schedules.frame import Frame
 from schedules.program import TensorType, zero
 

@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 from tvm.tirx import PrimFunc
 
 from pipeline.compiling import compiling
-from pipeline.gpu.device_source import FIRST_KERNEL, bounded
+from pipeline.engines.aligned import aligned
+from pipeline.gpu.device_source import FIRST_KERNEL
 from pipeline.gpu.package import device_module, keeping_source
 from pipeline.targets import gpu_target
 
 HEADER = Path(__file__).with_name("emulator.h")
 KERNEL = re.compile(r"__launch_bounds__\((\d+)[^)]*\) (\w+)\(([^)]*)\) \{")
 FAULTS = ("", "threads wait for ever", "threads are at different barriers", "a vector out of line")
-# What stands before each vector in memory: nothing is wider than this.
-ALIGNMENT = 64
 SECONDS = 600
 
 Array = NDArray[np.generic]
@@ -49,7 +48,7 @@ class Emulated:
         with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as folder:
             text, library = Path(folder) / "kernels.cpp", Path(folder) / "kernels.so"
             entries = "".join(_entry(name, kernel) for name, kernel in self.kernels.items())
-            text.write_text(f'#include "{HEADER}"\n{bounded(kernels)}{entries}')
+            text.write_text(f'#include "{HEADER}"\n{kernels}{entries}')
             _compile(text, library)
             self.library = ctypes.CDLL(str(library))
 
@@ -59,7 +58,7 @@ class Emulated:
         """All arrays after the kernel, whose parameters have their names; `backwards` runs the
         last thread first."""
         kernel = self.kernels[name]
-        copies = {key: _aligned(arrays[key]) for key, _ in kernel.parameters}
+        copies = {key: aligned(arrays[key]) for key, _ in kernel.parameters}
         pointers = (ctypes.c_void_p * len(copies))(*(one.ctypes.data for one in copies.values()))
         fault = getattr(self.library, f"run_{name}")(blocks, int(backwards), pointers)
         assert fault == 0, f"{name}: {FAULTS[fault]}"
@@ -110,12 +109,3 @@ def _compile(text: Path, library: Path) -> None:
     command = [sys.executable, "-m", "ziglang", "c++", *options, str(text), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr[:2000]
-
-
-def _aligned(array: Array) -> Array:
-    """A copy that begins where vectors may begin."""
-    raw = np.empty(array.nbytes + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    copy = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    copy[...] = array
-    return copy

@@ -135,8 +135,9 @@ def test_fused_kernels_move_few_of_the_bytes(name: str, batch: int, share: float
     moved = [sum(device_bytes(one.work) for one in some) for some in (calls, apart(network))]
     print(f"{moved[0]} bytes fused, {moved[1]} one kernel an operator")
     assert moved[0] <= share * moved[1]
-    # Weights are among them, each once.
-    assert moved[0] > sum(array.nbytes for call in calls for array in call.constants.values())
+    # Weights are among them, each once; of activations alone it is less.
+    weights = sum(array.nbytes for call in calls for array in call.constants.values())
+    assert 0 < moved[0] - weights <= 0.6 * (moved[1] - weights)
 
 
 def test_a_tensor_of_two_roles_moves_once() -> None:

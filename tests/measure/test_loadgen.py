@@ -30,6 +30,7 @@ def test_its_summary_is_read():
 def test_it_calls_the_engine_again_and_again(tmp_path):
     pytest.importorskip("mlperf_loadgen", reason="the extra loadgen is not installed")
     calls = []
+    # An inference that takes a known time, with which the percentiles are compared.
     found = single_stream(lambda: calls.append(time.sleep(0.001)), tmp_path, 0.2, 100)
     assert found["queries"] == len(calls) >= 100
     assert 1e6 <= found["p50_ns"] <= found["p90_ns"]
