@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from tvm.tirx import PrimFunc
 
 from pipeline.gpu.evaluate import Environment, evaluate, loads
-from schedules.cuda.vectors import bytes_of
+from schedules.cuda.device import LOAD_EARLY
+from schedules.cuda.vectors import ACCESS_BYTES, bytes_of
 from schedules.gpu import WARP
 
 Numbers = NDArray[np.int64]
@@ -102,8 +103,24 @@ def _requests(node: Any, known: Environment, active: Any) -> Iterator[_Request]:
     elif kind == "BufferStore":
         yield from _reads(node.value, known, active)
         yield _request(node, True, known, active)
-    elif kind != "Evaluate":  # what a kernel calls moves values of the warp and of the block
+    elif kind == "Evaluate":
+        yield from _called(node.value, known, active)
+    else:
         raise ValueError(f"a kernel has a {kind}, whose addresses are not known")
+
+
+def _called(call: Any, known: Environment, active: Any) -> Iterator[_Request]:
+    """The request of an early load; whatever else a kernel calls moves values of the warp and of
+    the block."""
+    function, *arguments = call.args
+    if function.value != LOAD_EARLY:
+        return
+    data, offset = arguments[1].args[1:3]
+    first = np.broadcast_to(evaluate(offset, known), (WARP, 1))
+    places = first[_active(active)] if active is not None else first
+    (tensor,) = data.args
+    size = bytes_of(str(tensor.dtype))
+    yield _Request(tensor.name, False, places + np.arange(ACCESS_BYTES // size), size)
 
 
 def _reads(value: Any, known: Environment, active: Any) -> Iterator[_Request]:
@@ -119,9 +136,13 @@ def _request(node: Any, store: bool, known: Environment, active: Any) -> _Reques
     lanes = max((np.shape(v)[1] for v in known.values() if np.ndim(v) == 2), default=1)
     places = np.broadcast_to(place, (WARP, lanes))
     if active is not None:
-        chosen = np.broadcast_to(active, (WARP, lanes))[:, 0]
-        places = places[chosen]
+        places = places[_active(active)]
     return _Request(tensor.name, store, places, bytes_of(str(tensor.dtype)))
+
+
+def _active(active: Any) -> Any:
+    """Which threads of the warp take part."""
+    return np.broadcast_to(active, (WARP, np.shape(active)[-1] if np.ndim(active) else 1))[:, 0]
 
 
 def _and(one: Any, other: Any) -> Any:

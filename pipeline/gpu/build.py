@@ -76,7 +76,7 @@ def schedule_network(network: Network, target: GpuTarget, dump: Path | None = No
     calls = fused(network, target.gpu)
     kernels = kernels_of(calls, target)
     functions = {one.work: (one.name, program(one.work, one.tile)) for one in kernels}
-    module = emit(network, calls, functions)
+    module = emit(network, calls, functions, target.launches_early)
     dump_module(dump, "3-scheduled", module)
     with compiling(target.dtype), keeping_source():
         executable = relax.build(module, target.tvm)

@@ -11,17 +11,24 @@ from pipeline.operators import Network
 from pipeline.passes.lay_out import EDGE
 from schedules.cuda.operators import Work, signature
 
+# TVM's words for a programmatic dependent launch.
+EARLY = {"tirx.kernel_launch_params": ["tirx.use_programtic_dependent_launch"]}
+
 
 def emit(
-    network: Network, calls: Sequence[Call], functions: Mapping[Work, tuple[str, PrimFunc]]
+    network: Network,
+    calls: Sequence[Call],
+    functions: Mapping[Work, tuple[str, PrimFunc]],
+    early: bool = False,
 ) -> IRModule:
-    """ "main" from the images to the result, and the function of every kernel by its name."""
+    """ "main" from the images to the result, and the function of every kernel by its name; `early`
+    lets a kernel be launched before the one before it has ended."""
     builder = relax.BlockBuilder()
     image = relax.Var("image", relax.TensorType(network.shapes[network.source], EDGE))
     with builder.function("main", [image]):
         with builder.dataflow():
             kernels = {
-                work: builder.add_func(_named(function, name), name)
+                work: builder.add_func(_named(function, name, early), name)
                 for work, (name, function) in functions.items()
             }
             values: dict[str, relax.Expr] = {network.source: image}
@@ -35,9 +42,10 @@ def emit(
     return builder.finalize()
 
 
-def _named(function: PrimFunc, name: str) -> PrimFunc:
+def _named(function: PrimFunc, name: str, early: bool) -> PrimFunc:
     """The function under its name, and left alone by TVM's own schedules."""
-    named: PrimFunc = function.with_attr({"global_symbol": name, "tirx.is_scheduled": True})
+    attributes = {"global_symbol": name, "tirx.is_scheduled": True}
+    named: PrimFunc = function.with_attr(attributes | (EARLY if early else {}))
     return named
 
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,6 +36,14 @@ def instruction_mix(binary: bytes, architecture: int) -> dict[str, Mix]:
 
     RequestError if there is no disassembler.
     """
+    return read_mix(disassembly(binary, architecture))
+
+
+def disassembly(binary: bytes, architecture: int) -> dict[str, list[str]]:
+    """The opcodes of every kernel in their order, by its function's name.
+
+    RequestError if there is no disassembler.
+    """
     program = find_disassembler()
     if program is None:
         raise RequestError(f"the instructions of a GPU are read by {PROGRAM}; {REMEDY}")
@@ -46,19 +54,24 @@ def instruction_mix(binary: bytes, architecture: int) -> dict[str, Mix]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     if done.returncode != 0:
         raise WorkFailedError(f"{PROGRAM} failed: {(done.stderr.strip() or 'no word why')[:200]}")
-    return read_mix(done.stdout.splitlines())
+    return read_opcodes(done.stdout.splitlines())
 
 
-def read_mix(lines: Iterable[str]) -> dict[str, Mix]:
-    """The same from the lines of a disassembly."""
-    found: dict[str, Counter[str]] = {}
-    counts: Counter[str] = Counter()
+def read_opcodes(lines: Iterable[str]) -> dict[str, list[str]]:
+    """The same from the lines that the disassembler writes."""
+    found: dict[str, list[str]] = {}
+    opcodes: list[str] = []
     for line in lines:
         if function := FUNCTION.search(line):
-            counts = found.setdefault(function[1].removesuffix(SUFFIX), Counter())
+            opcodes = found.setdefault(function[1].removesuffix(SUFFIX), [])
         elif instruction := INSTRUCTION.search(line):
-            counts[kind_of(instruction[1])] += 1
-    return {name: dict(mix) for name, mix in found.items()}
+            opcodes.append(instruction[1])
+    return found
+
+
+def read_mix(opcodes: Mapping[str, Iterable[str]]) -> dict[str, Mix]:
+    """How many of each kind these are, by the function's name."""
+    return {name: dict(Counter(map(kind_of, own))) for name, own in opcodes.items()}
 
 
 def kind_of(opcode: str) -> str:

@@ -39,6 +39,8 @@ GPUS = {
 }
 # Computers on a module, whose CPU is an ARM one.
 JETSONS = ("jetson-orin",)
+# The first that launches a kernel while the one before it still runs.
+EARLY_LAUNCHES = 90
 CPUS = {"x86_64": ("x86_64-linux-gnu", "x86-64"), "aarch64": ("aarch64-linux-gnu", "generic")}
 # Host code only checks arguments and launches kernels, so any CPU of the architecture will do.
 HOST = Machine("any", 4, 16, 8, 8, 32 * KB, 256 * KB)
@@ -63,6 +65,11 @@ class GpuTarget:
     def architectures(self) -> tuple[int, ...]:
         """The architectures that code is made for, each once."""
         return tuple(dict.fromkeys(gpu.architecture for gpu in (self.gpu, *self.also)))
+
+    @property
+    def launches_early(self) -> bool:
+        """Whether every one of its GPUs launches a kernel while the one before it still runs."""
+        return min(self.architectures) >= EARLY_LAUNCHES
 
     @property
     def family(self) -> str:

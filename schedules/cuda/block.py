@@ -14,6 +14,7 @@ from typing import Any
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from schedules.cuda.device import AWAIT_OTHERS, LET_NEXT_BEGIN
 from schedules.cuda.loops import serial
 from schedules.program import zero
 
@@ -45,6 +46,20 @@ def grid(tiles: int, slices: int, threads: int) -> Iterator[Block]:
         with T.thread_binding(0, threads, "threadIdx.x") as thread:
             IRBuilder.name("thread", thread)
             yield Block(number // slices, number % slices, thread, threads)
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """The body runs when all kernels before this one have ended, and what is written before it may
+    run earlier: it reads constants only. Past the body, when no block has more to begin, the next
+    kernel is launched; earlier, its blocks would crowd where those of this one are few."""
+    _call(AWAIT_OTHERS)
+    yield
+    _call(LET_NEXT_BEGIN)
+
+
+def _call(function: str) -> None:
+    T.evaluate(T.call_extern("void", function))
 
 
 @contextmanager

@@ -3,22 +3,24 @@
 from functools import partial
 from typing import Any
 
-from tvm.script.ir_builder import tirx as T
-
 from schedules.cuda.chain_stage import stage, unload_mean
 from schedules.cuda.emit_product import emit_product
-from schedules.cuda.loops import vector
-from schedules.cuda.product import Job, Product, Rows, Span, Spot, finish, store_global
+from schedules.cuda.product import (
+    Added,
+    Epilogue,
+    Meanwhile,
+    Product,
+    Rows,
+    Span,
+    Spot,
+    store_global,
+)
+from schedules.cuda.product_lanes import Nest
 from schedules.cuda.shared_rows import SharedRows, data_rows, fill_rows, padded_rows, rows_in
 from schedules.cuda.site import Site
 from schedules.cuda.vectors import (
-    Lanes,
-    buffer,
-    channel_at,
     lane_of,
     place_at,
-    read,
-    widened,
     width,
     write,
 )
@@ -32,19 +34,20 @@ def result_rows(site: Site, product: Product) -> SharedRows:
     return rows
 
 
-def project(site: Site, rows: Rows, result: SharedRows | None) -> None:
+def project(
+    site: Site, rows: Rows, result: SharedRows | None, begun: Nest | None, meanwhile: Meanwhile
+) -> None:
     """The projection to the target, and to shared memory for a product that follows."""
     chain, product, tile = site.chain, site.chain.project, site.tile
     assert product is not None
-    share, weights = site.share(product), site.role("project")
+    job = site.job("project")
+    share = job.share
     through = chain.narrow or (chain.staged and not chain.follow)
     staged = stage(site, product, share, "out") if through else None
     values = share.columns * product.lanes
     kept = padded_rows("kept", product, tile.count, values) if chain.mean else None
 
     def store(spot: Spot, sums: Any) -> None:
-        residual = _residual(site, spot, product) if chain.residual else None
-        finish(product, spot, sums, weights["bias"], residual)
         if result is not None:
             _keep_result(site, product, spot, sums, result)
         if staged is not None:
@@ -54,27 +57,26 @@ def project(site: Site, rows: Rows, result: SharedRows | None) -> None:
         else:
             _store(site, product, spot, sums, "out")
 
-    emit_product(Job("project", site.block, product, share, tile.count, weights), rows, store)
+    residual = _residual(site, product) if chain.residual else None
+    emit_product(job, rows, Epilogue(residual, store), begun, meanwhile)
     if staged is not None:
         staged.unload()
     elif kept is not None:
         unload_mean(site, product, share, kept)
 
 
-def follow(site: Site, product: Product, result: SharedRows) -> None:
+def follow(site: Site, product: Product, result: SharedRows, begun: Nest | None) -> None:
     """The first product of the next unit on the result of this one."""
-    share, weights = site.share(product), site.role("follow")
-    staged = stage(site, product, share, "after") if site.chain.staged else None
+    job = site.job("follow")
+    staged = stage(site, product, job.share, "after") if site.chain.staged else None
 
     def store(spot: Spot, sums: Any) -> None:
-        finish(product, spot, sums, weights["bias"])
         if staged is not None:
             staged.keep(spot, sums)
         else:
             _store(site, product, spot, sums, "after")
 
-    job = Job("follow", site.block, product, share, site.tile.count, weights)
-    emit_product(job, rows_in(product, share, result), store)
+    emit_product(job, rows_in(product, job.share, result), Epilogue(None, store), begun)
     if staged is not None:
         staged.unload()
 
@@ -95,21 +97,15 @@ def _keep_result(site: Site, product: Product, spot: Spot, sums: Any, result: Sh
     store_global(Span(product.outputs, first, each, lanes), (), store)
 
 
-def _residual(site: Site, spot: Spot, product: Product) -> Lanes:
-    """What a vector of results is added to, in float32."""
-    residual, lanes, dtype = site.tensors["residual"], product.lanes, product.dtype
-    row = partial(channel_at, residual, site.pixel(spot.pixel).number)
-    first, channels = spot.group * product.outputs + spot.vector * lanes, site.chain.target.channels
-    each = width(dtype, product.outputs)
-    if each == lanes:
-        return read("residual", lanes, dtype, partial(row, first))
-    copy = buffer("residual_copy", (lanes,), "local", dtype)
-    for start in range(0, lanes, each):
-        # A vector past the last group's end adds what is not stored.
-        begin = T.min(first + start, channels - each)
-        with vector(each) as lane:
-            T.buffer_store(copy, row(begin, lane), [start + lane])
-    return lambda lane: widened(copy[lane])
+def _residual(site: Site, product: Product) -> Added:
+    """What results are added to: channels of the pixels of the target."""
+    return Added(
+        "residual",
+        site.tensors["residual"],
+        lambda spot: site.pixel(spot.pixel).number,
+        lambda spot: spot.group * product.outputs + spot.vector * product.lanes,
+        width(product.dtype, product.outputs),
+    )
 
 
 def _store(site: Site, product: Product, spot: Spot, sums: Any, role: str) -> None:

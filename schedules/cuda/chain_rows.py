@@ -5,11 +5,12 @@ from typing import Any
 from tvm.script.ir_builder import tirx as T
 
 from schedules.cuda.block import select
-from schedules.cuda.chain import first_product, step
+from schedules.cuda.chain import first_product
 from schedules.cuda.emit_product import emit_product
-from schedules.cuda.extent import image_of
+from schedules.cuda.extent import access_of, image_of
 from schedules.cuda.patch import KERNEL, Halo
-from schedules.cuda.product import Access, Job, Product, Rows, Spot, finish
+from schedules.cuda.product import Epilogue, Product, Rows, Spot
+from schedules.cuda.product_lanes import Nest
 from schedules.cuda.shared_rows import SharedRows, data_rows, fill_rows, padded_rows, rows_in
 from schedules.cuda.site import Patch, Site
 from schedules.cuda.vectors import buffer
@@ -33,7 +34,7 @@ def first_rows(site: Site, where: Patch | Halo, count: int) -> Rows:
             channel = channel % chain.gather * each + channel // chain.gather
         return data[where.pixel(tile, pixel).number, channel]
 
-    return Rows(load, Access(step(chain), shared=False))
+    return Rows(load, access_of(chain, product))
 
 
 def _patches(site: Site, image: Halo, count: int) -> Rows:
@@ -65,17 +66,15 @@ def _patches(site: Site, image: Halo, count: int) -> Rows:
     return rows_in(product, share, rows)
 
 
-def expand(site: Site, product: Product, halo: Halo) -> SharedRows:
+def expand(site: Site, product: Product, halo: Halo, begun: Nest | None) -> SharedRows:
     """The product on the halo, zero off the image, in shared memory."""
-    share, lanes = site.share(product), product.lanes
-    middle = padded_rows("middle", product, halo.count, share.columns * lanes)
-    weights = site.role("expand")
+    job, lanes = site.job("expand"), product.lanes
+    middle = padded_rows("middle", product, halo.count, job.share.columns * lanes)
 
     def store(spot: Spot, sums: Any) -> None:
-        finish(product, spot, sums, weights["bias"])
         inside = halo.pixel(site.block.tile, spot.pixel).inside
         middle.keep(lanes, lambda lane: select(inside, sums[lane]), spot.pixel, spot.column * lanes)
 
     rows = first_rows(site, halo, halo.count)
-    emit_product(Job("expand", site.block, product, share, halo.count, weights), rows, store)
+    emit_product(job, rows, Epilogue(None, store), begun)
     return middle

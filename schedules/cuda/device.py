@@ -3,10 +3,47 @@
 import re
 
 LOAD_MATRIX, MULTIPLY_MATRICES = "load_matrix", "multiply_matrices"
+AWAIT_OTHERS, LET_NEXT_BEGIN = "await_others", "let_next_begin"
+LOAD_EARLY = "load_early"
 # A loop of this name is left as it is: unrolled by the compiler, it would load the weights of many
 # turns before it multiplies any, and keep them outside of registers.
 ROLLED = "matrix_step"
 LOOP = re.compile(rf"for \(int {ROLLED}\w* = 0;")
+
+# Where a kernel may be launched while the one before it still runs: waiting for its end, and
+# allowing the next one's launch. In a kernel that was launched alone they do nothing.
+TURNS = f"""
+static __device__ __forceinline__ void {AWAIT_OTHERS}() {{
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}}
+
+static __device__ __forceinline__ void {LET_NEXT_BEGIN}() {{
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}}
+
+"""
+
+# 128 bits of device memory to registers, where the program says so: loads that the compiler knows
+# to read constants it moves behind barriers, next to what needs them.
+EARLY = f"""
+static __device__ __forceinline__ void {LOAD_EARLY}(float* to, const float* from) {{
+  asm volatile("ld.global.v4.f32 {{%0, %1, %2, %3}}, [%4];"
+               : "=f"(to[0]), "=f"(to[1]), "=f"(to[2]), "=f"(to[3]) : "l"(from) : "memory");
+}}
+
+"""
+EARLY_HALVES = f"""
+static __device__ __forceinline__ void {LOAD_EARLY}(half* to, const half* from) {{
+  unsigned* into = reinterpret_cast<unsigned*>(to);
+  asm volatile("ld.global.v4.b32 {{%0, %1, %2, %3}}, [%4];"
+               : "=r"(into[0]), "=r"(into[1]), "=r"(into[2]), "=r"(into[3]) : "l"(from) : "memory");
+}}
+
+"""
 
 HEADERS = "#include <cuda_fp16.h>\n"
 # The vectors of halves that TVM names: four in 64 bits, and two in a part of one of 128 bits.
@@ -63,5 +100,6 @@ def rolled(kernels: str) -> str:
 def device_functions(kernels: str) -> str:
     """Definitions of what these kernels use."""
     if "half" not in kernels:
-        return ""
-    return HEADERS + HALVES + (MATRICES if MULTIPLY_MATRICES in kernels else "")
+        return TURNS + EARLY
+    matrices = MATRICES if MULTIPLY_MATRICES in kernels else ""
+    return HEADERS + TURNS + EARLY + EARLY_HALVES + HALVES + matrices

@@ -2,12 +2,14 @@
 
 from tvm.tirx import PrimFunc
 
-from schedules.cuda.block import grid
+from schedules.cuda.block import grid, in_turn
 from schedules.cuda.chain import PRODUCTS, Chain, Tile, slices
 from schedules.cuda.chain_products import follow, project, result_rows
 from schedules.cuda.chain_rows import expand, first_rows
 from schedules.cuda.chain_windows import pool, window_to_target, windowed
-from schedules.cuda.extent import halo_of, patch_of
+from schedules.cuda.emit_product import begin_product
+from schedules.cuda.extent import access_of, halo_of, patch_of
+from schedules.cuda.product_lanes import Nest
 from schedules.cuda.site import Site
 from schedules.frame import Frame, Planes
 from schedules.program import TensorType, prim_func, tensor
@@ -65,17 +67,37 @@ def program(chain: Chain, tile: Tile) -> PrimFunc:
 
 
 def _write(site: Site) -> None:
-    """All steps that the chain has."""
+    """All steps that the chain has. A product is begun before the step that makes its data."""
+    first = "expand" if site.chain.expand else "project"
+    begun = {first: _begun(site, first)}
+    with in_turn():
+        _write_steps(site, begun)
+
+
+def _write_steps(site: Site, begun: dict[str, Nest | None]) -> None:
+    """The same when the first product is begun."""
     chain, count = site.chain, site.tile.count
     result = result_rows(site, chain.follow) if chain.follow else None
     if chain.pooled:
         pool(site, chain.pooled, result)
-    halo = halo_of(chain, site.tile)
-    middle = expand(site, chain.expand, halo) if chain.expand and halo else None
+    halo, middle = halo_of(chain, site.tile), None
+    if chain.expand and halo:
+        middle = expand(site, chain.expand, halo, begun["expand"])
+        begun["project"] = _begun(site, "project")
     if chain.window and not chain.project:
         window_to_target(site, halo, middle)
         return
     rows = windowed(site, halo, middle) if chain.window else first_rows(site, site.patch, count)
-    project(site, rows, result)
+
+    def begin_follow() -> None:
+        begun["follow"] = _begun(site, "follow")
+
+    project(site, rows, result, begun["project"], begin_follow)
     if chain.follow and result is not None:
-        follow(site, chain.follow, result)
+        follow(site, chain.follow, result, begun["follow"])
+
+
+def _begun(site: Site, name: str) -> Nest | None:
+    """The product of a step, if there is one, begun."""
+    product = getattr(site.chain, name)
+    return begin_product(site.job(name), access_of(site.chain, product)) if product else None

@@ -2,10 +2,10 @@
 
 from math import ceil
 
-from schedules.cuda.chain import Chain, Tile, slices
+from schedules.cuda.chain import Chain, Tile, first_product, slices, step
 from schedules.cuda.matrix_shape import Shape, shape_of, staged_whole
 from schedules.cuda.patch import Halo, Line, Square
-from schedules.cuda.product import Product
+from schedules.cuda.product import Access, Product
 from schedules.frame import Frame, Planes
 from schedules.gpu import WARP
 
@@ -60,6 +60,12 @@ def fetched(chain: Chain, product: Product) -> bool:
     """Whether a product reads what another kernel has made."""
     first = product is chain.expand or (product is chain.project and not chain.window)
     return first and not isinstance(chain.source, Planes)
+
+
+def access_of(chain: Chain, product: Product) -> Access:
+    """How a product reads its data."""
+    first = product is first_product(chain)
+    return Access(step(chain) if first else chain.lanes, shared=not fetched(chain, product))
 
 
 def staged_places(chain: Chain, tile: Tile, columns: int) -> int:

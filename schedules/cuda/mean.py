@@ -12,7 +12,7 @@ from typing import Any
 from tvm.script.ir_builder import tirx as T
 from tvm.tirx import PrimFunc
 
-from schedules.cuda.block import grid, select
+from schedules.cuda.block import grid, in_turn, select
 from schedules.cuda.loops import serial
 from schedules.cuda.product import largest_divisor
 from schedules.cuda.vectors import (
@@ -95,7 +95,7 @@ def program(work: Mean, tile: Tile) -> PrimFunc:
     with prim_func("main") as builder:
         types = inputs(work) | outputs(work)
         data, out = (tensor(name, one.shape, one.dtype) for name, one in types.items())
-        with grid(source.images, work.vectors // tile.vectors, tile.threads) as block:
+        with grid(source.images, work.vectors // tile.vectors, tile.threads) as block, in_turn():
             parts = buffer("part", (tile.splits, tile.vectors * lanes), "shared")
             total = buffer("sum", (lanes,), "local")
             mine, split = block.thread % tile.vectors * lanes, block.thread // tile.vectors

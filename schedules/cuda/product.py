@@ -8,15 +8,28 @@ come about is in `product_lanes.py` and `product_matrices.py`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cuda.block import Block, when_all
+from schedules.cuda.device import LOAD_EARLY
 from schedules.cuda.fragments import fragments_shape
-from schedules.cuda.vectors import Lanes, Row, buffer, lanes_of, lanewise, padded, quads, read
+from schedules.cuda.loops import vector
+from schedules.cuda.vectors import (
+    Lanes,
+    Row,
+    buffer,
+    channel_at,
+    lanes_of,
+    lanewise,
+    padded,
+    quads,
+    read,
+    widened,
+)
 from schedules.program import TensorType
 
 
@@ -145,9 +158,29 @@ class Span:
     lanes: int
 
 
-# `store(spot, sums)` finishes and writes a vector of sums: `sums[lane]` are complete but for what
-# comes after the product, see `finish`.
-Store = Callable[[Spot, Any], None]
+@dataclass(frozen=True)
+class Added:
+    """Vectors of a tensor that are added to those of sums: that of a spot begins at channel
+    `first(spot)` of row `row(spot)`; `width` values are one access."""
+
+    name: str
+    tensor: Any
+    row: Callable[[Spot], Any]
+    first: Callable[[Spot], Any]
+    width: int
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """What comes after the sums of a product: what is added to them, the residual if there is one,
+    and `store(spot, sums)`, which writes a vector of the results `sums[lane]`."""
+
+    residual: Added | None
+    store: Callable[[Spot, Any], None]
+
+
+# Writes what a thread may do while others are not yet ready with their items of a product.
+Meanwhile = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -176,35 +209,89 @@ def spot_of(share: Share, column: Any, pixel: Any) -> Spot:
     return Spot(pixel, column, group, share.start + number)
 
 
-def add_up(job: Job, parts: Parts, splits: int, store: Store) -> None:
-    """The sums of all splits."""
-    share, lanes = job.share, job.product.lanes
-    with job.block.items(job.count * share.columns) as item:
-        column, pixel = item % share.columns, item // share.columns
+def add_up(job: Job, parts: Parts, splits: int, epilogue: Epilogue) -> None:
+    """The sums of all splits, and what comes after. If every thread has one vector at most, what is
+    added to it is under way while the splits are not yet complete."""
+    share, lanes, dtype = job.share, job.product.lanes, job.product.dtype
+    items = job.count * share.columns
+    adding, early = _added(job, epilogue), []
+    if items <= job.block.threads:
+        early = [one for one in adding if one.width == lanes]
+        copies = [buffer(f"{job.name}_{one.name}", (lanes,), "local", dtype) for one in early]
+        with job.block.items(items) as item:
+            spot = _whole_spot(share, item)
+            for one, copy in zip(early, copies, strict=True):
+                load_early(one.tensor, [one.row(spot), one.first(spot)], copy, 0)
+    with job.block.items(items) as item:
+        spot = _whole_spot(share, item)
         total = buffer(f"{job.name}_total", (1, lanes), "local")
         with quads(lanes) as lane:
-            own = column * lanes + lane
-            value = parts.values[parts.place(0, pixel, own)]
+            own = spot.column * lanes + lane
+            value = parts.values[parts.place(0, spot.pixel, own)]
             for split in range(1, splits):
-                value = value + parts.values[parts.place(split, pixel, own)]
+                value = value + parts.values[parts.place(split, spot.pixel, own)]
             T.buffer_store(total, value, [0, lane])
-        store(spot_of(share, column, pixel), Row(total, 0))
+        loaded = [_copied(copy) for copy in copies] if early else []
+        loaded += [_loaded(job.product, one, spot) for one in adding if one not in early]
+        _finish(job, epilogue, spot, Row(total, 0), loaded)
 
 
-def finish(
-    product: Product, spot: Spot, sums: Any, bias: Any, residual: Lanes | None = None
-) -> None:
-    """Adds the bias and a residual to a vector of sums and applies the activation, in place.
+def finish(job: Job, epilogue: Epilogue, spot: Spot, sums: Any) -> None:
+    """What comes after complete sums, in place."""
+    loaded = [_loaded(job.product, one, spot) for one in _added(job, epilogue)]
+    _finish(job, epilogue, spot, sums, loaded)
 
-    `residual(lane)` is in float32.
-    """
-    lanes, dtype = product.lanes, product.dtype
-    added = read("bias", lanes, dtype, lambda lane: bias[spot.group, spot.vector * lanes + lane])
-    with lanewise(lanes, dtype) as lane:
-        value = sums[lane] + added(lane)
-        if residual is not None:
-            value = value + residual(lane)
+
+def load_early(tensor: Any, place: Sequence[Any], into: Any, offset: int) -> None:
+    """The 128 bits at a place of a tensor to registers, where this is written and not later."""
+    flat: Any = 0
+    for index, extent in zip(place, tensor.shape, strict=True):
+        flat = flat * int(extent) + index
+    to, source = into.access_ptr("w", offset=offset), tensor.access_ptr("r", offset=flat)
+    T.evaluate(T.call_extern("void", LOAD_EARLY, to, source))
+
+
+def _whole_spot(share: Share, item: Any) -> Spot:
+    """Where the vector of an item belongs, when every pixel's columns are neighbours."""
+    return spot_of(share, item % share.columns, item // share.columns)
+
+
+def _added(job: Job, epilogue: Epilogue) -> list[Added]:
+    """The vectors that are added to sums."""
+    lanes, bias = job.product.lanes, job.constants["bias"]
+    first = Added("bias", bias, lambda spot: spot.group, lambda spot: spot.vector * lanes, lanes)
+    return [first, *([epilogue.residual] if epilogue.residual else [])]
+
+
+def _finish(job: Job, epilogue: Epilogue, spot: Spot, sums: Any, loaded: Sequence[Lanes]) -> None:
+    product = job.product
+    with lanewise(product.lanes, product.dtype) as lane:
+        value = sums[lane]
+        for one in loaded:
+            value = value + one(lane)
         sums.store(activate(value, product.activation), lane)
+    epilogue.store(spot, sums)
+
+
+def _copied(copy: Any) -> Lanes:
+    return lambda lane: widened(copy[lane])
+
+
+def _loaded(product: Product, added: Added, spot: Spot) -> Lanes:
+    """A vector that is added, in float32."""
+    lanes, dtype, each = product.lanes, product.dtype, added.width
+    row = partial(channel_at, added.tensor, added.row(spot))
+    first = added.first(spot)
+    if each == lanes:
+        return read(added.name, lanes, dtype, partial(row, first))
+    copy = buffer(f"{added.name}_copy", (lanes,), "local", dtype)
+    channels = int(added.tensor.shape[1])
+    for start in range(0, lanes, each):
+        # A vector past the last group's end adds what is not stored.
+        begin = T.min(first + start, channels - each)
+        with vector(each) as lane:
+            T.buffer_store(copy, row(begin, lane), [start + lane])
+    return _copied(copy)
 
 
 def store_global(span: Span, conditions: Sequence[Any], write: Callable[[int], None]) -> None:

@@ -13,7 +13,7 @@ them come the next pixels, whose threads read the same weights. Small maps have 
 splitting the reduction among threads gives each multiprocessor enough loads in flight.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -23,12 +23,15 @@ from schedules.cuda.block import when_all
 from schedules.cuda.loops import serial, unrolled, vector
 from schedules.cuda.product import (
     Access,
+    Epilogue,
     Job,
+    Meanwhile,
     Rows,
     Spot,
-    Store,
     add_up,
+    finish,
     largest_divisor,
+    load_early,
     parts_buffer,
     spot_of,
 )
@@ -37,37 +40,97 @@ from schedules.program import zero
 
 # Accesses of 128 bits in a line of the cache, or in all banks of shared memory.
 LINE = 8
+# A longer reduction makes good for the wait at its begin.
+FEW_TURNS = 16
 
 
-def emit_by_lanes(job: Job, rows: Rows, store: Store) -> None:
-    """Writes the product. Splits and pixels a thread are upper limits."""
-    block, count, product, share = job.block, job.count, job.product, job.share
-    lanes, steps = product.lanes, product.inputs // rows.step
+@dataclass(frozen=True)
+class Nest:
+    """The loops of a product: items of `splits` splits, of `pixels` pixels that are `rounds` apart,
+    each with `turns` turns of `values` values of the reduction. Weights of a turn come to the
+    registers of `weights`; if it has `begun`, those of every thread's first turn are under way.
+    """
+
+    access: Access
+    splits: int
+    pixels: int
+    rounds: int
+    turns: int
+    values: int
+    weights: tuple[Any, ...]
+    begun: bool = False
+
+    @property
+    def items(self) -> int:
+        """Items for a column of vectors."""
+        return self.splits * self.rounds
+
+
+def nest_of(job: Job, access: Access) -> Nest:
+    """The loops of a product, whose splits and pixels a thread are upper limits. In float32 the
+    weights of a turn are under way while the turn before it is computed; those of halves leave no
+    registers for more."""
+    product, share = job.product, job.share
+    steps = product.inputs // access.step
     splits = largest_divisor(steps, share.splits)
-    pixels = min(share.pixels, count)
-    rounds = ceil(count / pixels)
-    sums = buffer(f"{job.name}_sum", (pixels, lanes), "local")
-    parts = None
-    if splits > 1:
-        parts = parts_buffer(job.name, splits, rounds * pixels, share.columns * lanes)
-    each = share.columns * rounds
-    with block.items(splits * each) as item:
-        split, own = (item // each, item % each) if splits > 1 else (0, item)
-        column, pixel = _place(own, rounds, share.columns, rows.access)
-        spot = spot_of(share, column, pixel)
-        _accumulate(job, rows, spot, _Loops(pixels, rounds, split, steps // splits), sums)
-        for p in range(pixels):
-            at = pixel + p * rounds
+    pixels = min(share.pixels, job.count)
+    together = steps_together(steps // splits, access.step, product.lanes)
+    turns, values = steps // splits // together, together * access.step
+    ahead = product.dtype == SUM and turns > 1
+    weights = tuple(
+        buffer(f"{job.name}_weight{n}", (values, product.lanes), "local", product.dtype)
+        for n in range(1 + ahead)
+    )
+    return Nest(access, splits, pixels, ceil(job.count / pixels), turns, values, weights)
+
+
+def begin_by_lanes(job: Job, access: Access) -> Nest:
+    """The loops of a product, with the first weights of every thread under way: whatever is written
+    between this and the product hides the time that they take. Where threads have several items,
+    each of a long reduction, that time is little beside the rest."""
+    nest = nest_of(job, access)
+    several = nest.items * job.share.columns > job.block.threads
+    if job.product.dtype != SUM or (several and nest.turns > FEW_TURNS):
+        return nest
+    split, spot = _spot(job, nest, T.min(job.block.thread, nest.items * job.share.columns - 1))
+    for number in range(nest.values):
+        k = split * nest.turns * nest.values + number
+        place = [spot.group, k, spot.vector * job.product.lanes]
+        load_early(job.constants["weight"], place, nest.weights[0], number * job.product.lanes)
+    return replace(nest, begun=True)
+
+
+def emit_by_lanes(
+    job: Job, rows: Rows, epilogue: Epilogue, nest: Nest, meanwhile: Meanwhile
+) -> None:
+    """Writes the product."""
+    count, share, lanes = job.count, job.share, job.product.lanes
+    sums = buffer(f"{job.name}_sum", (nest.pixels, lanes), "local")
+    parts, kept = None, nest.rounds * nest.pixels
+    if nest.splits > 1:
+        parts = parts_buffer(job.name, nest.splits, kept, share.columns * lanes)
+    items, threads = nest.items * share.columns, job.block.threads
+    with job.block.items(items) as item:
+        split, spot = _spot(job, nest, item)
+        _accumulate(job, rows, (split, spot), nest, sums)
+        if nest.begun and items > threads:
+            # The first weights of the thread's next item, or again of the last one.
+            after, following = _spot(job, nest, T.min(item + threads, items - 1))
+            _fetch(job, nest, following, after * nest.turns, nest.weights[0])
+        for p in range(nest.pixels):
+            at = spot.pixel + p * nest.rounds
             if parts is None:
-                inside = [at < count] if rounds * pixels > count else []
+                inside = [at < count] if kept > count else []
                 with when_all(inside):
-                    store(Spot(at, column, spot.group, spot.vector), Row(sums, p))
+                    own = Spot(at, spot.column, spot.group, spot.vector)
+                    finish(job, epilogue, own, Row(sums, p))
                 continue
             with quads(lanes) as lane:
-                place = parts.place(split, at, column * lanes + lane)
+                place = parts.place(split, at, spot.column * lanes + lane)
                 T.buffer_store(parts.values, sums[p, lane], place)
+    meanwhile()
     if parts is not None:
-        add_up(job, parts, splits, store)
+        add_up(job, parts, nest.splits, epilogue)
 
 
 def steps_together(steps: int, values: int, lanes: int) -> int:
@@ -84,14 +147,12 @@ def columns_together(columns: int, access: Access) -> int:
     return fits if access.shared and 2 * fits > LINE else columns
 
 
-@dataclass(frozen=True)
-class _Loops:
-    """An item's work: `pixels` pixels, `rounds` apart; `steps` steps of number `split`."""
-
-    pixels: int
-    rounds: int
-    split: Any
-    steps: int
+def _spot(job: Job, nest: Nest, item: Any) -> tuple[Any, Spot]:
+    """The split of an item, and where its first pixel's results belong."""
+    each = job.share.columns * nest.rounds
+    split, own = (item // each, item % each) if nest.splits > 1 else (0, item)
+    column, pixel = _place(own, nest.rounds, job.share.columns, nest.access)
+    return split, spot_of(job.share, column, pixel)
 
 
 def _place(item: Any, rounds: int, columns: int, access: Access) -> tuple[Any, Any]:
@@ -103,49 +164,53 @@ def _place(item: Any, rounds: int, columns: int, access: Access) -> tuple[Any, A
     return item // (near * rounds) * near + item % near, item // near % rounds
 
 
-def _accumulate(job: Job, rows: Rows, spot: Spot, loops: _Loops, sums: Any) -> None:
-    """The sums of one item over its split of the reduction. In float32 the weights of a turn are
-    under way while the turn before it is computed; those of halves leave no registers for more."""
-    name, count, pixels = job.name, job.count, loops.pixels
-    lanes, dtype = job.product.lanes, job.product.dtype
-    together = steps_together(loops.steps, rows.step, lanes)
-    turns, values = loops.steps // together, together * rows.step
-    ahead = dtype == SUM and turns > 1
-    data = buffer(f"{name}_data", (pixels, values), "local", dtype)
-    weights = [
-        buffer(f"{name}_weight{n}", (values, lanes), "local", dtype) for n in range(1 + ahead)
-    ]
+def _fetch(job: Job, nest: Nest, spot: Spot, turn: Any, into: Any) -> None:
+    """The weights of a turn of the whole reduction to registers."""
+    lanes = job.product.lanes
+    with unrolled(nest.values, "s") as s, vector(lanes) as lane:
+        k = turn * nest.values + s
+        value = job.constants["weight"][spot.group, k, spot.vector * lanes + lane]
+        T.buffer_store(into, value, [s, lane])
+
+
+def _accumulate(job: Job, rows: Rows, item: tuple[Any, Spot], nest: Nest, sums: Any) -> None:
+    """The sums of one item, a split and a spot, over the turns of its split."""
+    split, spot = item
+    first = split * nest.turns
+    count, pixels, values, turns = job.count, nest.pixels, nest.values, nest.turns
+    lanes, dtype, step = job.product.lanes, job.product.dtype, rows.step
+    data = buffer(f"{job.name}_data", (pixels, values), "local", dtype)
 
     def fetch(turn: Any, into: Any) -> None:
-        k = (loops.split * turns + turn) * values
-        with unrolled(values, "s") as s, vector(lanes) as lane:
-            value = job.constants["weight"][spot.group, k + s, spot.vector * lanes + lane]
-            T.buffer_store(into, value, [s, lane])
+        _fetch(job, nest, spot, first + turn, into)
 
     def add(turn: Any, weight: Any) -> None:
-        k = (loops.split * turns + turn) * values
-        with unrolled(pixels, "p") as p, unrolled(together, "u") as u, vector(rows.step) as lane:
-            pixel = spot.pixel + p * loops.rounds
+        k = (first + turn) * values
+        with unrolled(pixels, "p") as p, unrolled(values // step, "u") as u, vector(step) as lane:
+            pixel = spot.pixel + p * nest.rounds
             pixel = pixel if count % pixels == 0 else T.min(pixel, count - 1)
-            value = rows.load(pixel, spot.group, k + u * rows.step + lane)
-            T.buffer_store(data, value, [p, u * rows.step + lane])
+            value = rows.load(pixel, spot.group, k + u * step + lane)
+            T.buffer_store(data, value, [p, u * step + lane])
         with unrolled(values, "s") as s, unrolled(pixels, "p") as p, lanewise(lanes, dtype) as lane:
             made = widened(data[p, s]) * widened(weight[s, lane])
             T.buffer_store(sums, sums[p, lane] + made, [p, lane])
 
     with unrolled(pixels, "p") as p, quads(lanes) as lane:
         T.buffer_store(sums, zero(), [p, lane])
-    if not ahead:
+    if len(nest.weights) == 1:
         with serial(turns, "k") as turn:
-            fetch(turn, weights[0])
-            add(turn, weights[0])
+            if not nest.begun:
+                fetch(turn, nest.weights[0])
+            add(turn, nest.weights[0])
         return
-    fetch(0, weights[0])
+    even, uneven = nest.weights
+    if not nest.begun:
+        fetch(0, even)
     with serial(turns // 2, "k") as pair:
-        fetch(pair * 2 + 1, weights[1])
-        add(pair * 2, weights[0])
+        fetch(pair * 2 + 1, uneven)
+        add(pair * 2, even)
         # Past the last turn it is that one again, which is not used.
-        fetch(T.min(pair * 2 + 2, turns - 1), weights[0])
-        add(pair * 2 + 1, weights[1])
+        fetch(T.min(pair * 2 + 2, turns - 1), even)
+        add(pair * 2 + 1, uneven)
     if turns % 2:
-        add(turns - 1, weights[0])
+        add(turns - 1, even)

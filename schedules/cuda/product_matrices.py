@@ -29,11 +29,12 @@ from schedules.cuda.fragments import COLUMNS, DEPTH, ROWS, STEPS, deep, steps_of
 from schedules.cuda.loops import serial, unrolled, vector
 from schedules.cuda.matrix_shape import CHUNK, MOST_VECTORS, Shape, shape_of, staged_whole
 from schedules.cuda.product import (
+    Epilogue,
     Job,
+    Meanwhile,
     Parts,
     Product,
     Rows,
-    Store,
     add_up,
     largest_divisor,
     parts_buffer,
@@ -53,7 +54,7 @@ def job_shape(job: Job, rows: Rows) -> Shape:
     return shape_of(job.product, job.count, tile, whole)
 
 
-def emit_by_matrices(job: Job, rows: Rows, store: Store) -> None:
+def emit_by_matrices(job: Job, rows: Rows, epilogue: Epilogue, meanwhile: Meanwhile) -> None:
     """Writes the product."""
     shape, share, name = job_shape(job, rows), job.share, job.name
     # Rows of sums lie off each other's banks too.
@@ -84,7 +85,8 @@ def emit_by_matrices(job: Job, rows: Rows, store: Store) -> None:
                     _multiply(job, shape, place, (data, wide, begin, extent), registers)
         with known():
             _put(place, registers.sums, parts)
-    add_up(job, parts, shape.splits, store)
+    meanwhile()
+    add_up(job, parts, shape.splits, epilogue)
 
 
 @dataclass(frozen=True)

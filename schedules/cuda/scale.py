@@ -11,7 +11,7 @@ from tvm.script.ir_builder import tirx as T
 from tvm.tirx import PrimFunc
 
 from schedules.activation import activate
-from schedules.cuda.block import grid, when_all
+from schedules.cuda.block import grid, in_turn, when_all
 from schedules.cuda.vectors import buffer, channel_at, lanewise, read, width, write
 from schedules.frame import Frame
 from schedules.gpu import Gpu
@@ -81,7 +81,7 @@ def program(work: Scale, tile: Tile) -> PrimFunc:
     with prim_func("main") as builder:
         types = {**inputs(work), **outputs(work)}
         tensors = {name: tensor(name, one.shape, one.dtype) for name, one in types.items()}
-        with grid(-(-count // tile.threads), 1, tile.threads) as block:
+        with grid(-(-count // tile.threads), 1, tile.threads) as block, in_turn():
             item = block.tile * tile.threads + block.thread
             pixel, first = item // vectors, item % vectors * lanes
             rows = {"data": pixel, "gate": pixel // each, "residual": pixel}

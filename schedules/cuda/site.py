@@ -5,9 +5,9 @@ from typing import Any
 
 from schedules.cuda.block import Block
 from schedules.cuda.chain import Chain, Tile
-from schedules.cuda.extent import groups_of, vectors_of
+from schedules.cuda.extent import count_of, groups_of, vectors_of
 from schedules.cuda.patch import Line, Square
-from schedules.cuda.product import Product, Share
+from schedules.cuda.product import Job, Product, Share
 from schedules.program import Tensors
 
 Patch = Line | Square
@@ -46,6 +46,12 @@ class Site:
         prefix = f"{name}_"
         found = {key: self.tensors[key] for key in self.tensors if key.startswith(prefix)}
         return {key.removeprefix(prefix): value for key, value in found.items()}
+
+    def job(self, name: str) -> Job:
+        """The block's part of the product of a step."""
+        product = getattr(self.chain, name)
+        count = count_of(self.chain, product, self.tile)
+        return Job(name, self.block, product, self.share(product), count, self.role(name))
 
     def pixel(self, index: Any) -> Any:
         """A pixel of the block."""

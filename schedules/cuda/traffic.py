@@ -7,18 +7,18 @@ from functools import lru_cache
 from math import ceil
 
 from schedules.cuda import emit_chain
-from schedules.cuda.chain import Chain, Tile, first_product, slices, step
+from schedules.cuda.chain import Chain, Tile, first_product, slices
 from schedules.cuda.extent import (
+    access_of,
     columns_of,
     count_of,
-    fetched,
     halo_of,
     image_of,
     patch_of,
     staged_places,
 )
 from schedules.cuda.patch import KERNEL
-from schedules.cuda.product import Access, Product
+from schedules.cuda.product import Product
 from schedules.cuda.product_work import WIDE_CYCLES, Work, fetching, product_work
 from schedules.cuda.vectors import ACCESS_BYTES, bytes_of
 from schedules.cuda.window import TAPS, Window, pixels_under
@@ -75,11 +75,9 @@ def steps(chain: Chain, tile: Tile) -> list[Work]:
 
 def _product(chain: Chain, product: Product, tile: Tile) -> Work:
     """A product, on what lies in shared memory or comes from another kernel."""
-    first = product is first_product(chain)
-    shared = not fetched(chain, product)
-    access = Access(step(chain) if first else chain.lanes, shared)
+    access = access_of(chain, product)
     work = product_work(chain, product, tile, access)
-    return work if shared else fetching(chain, product, tile, work)
+    return work if access.shared else fetching(chain, product, tile, work)
 
 
 def _pieces(values: int, patches: int, each: int, tile: Tile) -> Work:

@@ -16,6 +16,9 @@
 #define __forceinline__
 #define __restrict__ __restrict
 #define __launch_bounds__(...)
+// Kernels run one after the other.
+#define await_others()
+#define let_next_begin()
 #define __shared__ static __attribute__((section("block_shared")))
 #define alignas(bytes) __attribute__((aligned(bytes)))
 #define __align__(bytes) __attribute__((aligned(bytes)))
@@ -78,6 +81,9 @@ inline unsigned __pack_half2(half low, half high) {
   memcpy(reinterpret_cast<char*>(&bits) + sizeof low, &high, sizeof high);
   return bits;
 }
+
+template <typename Value>
+static void load_early(Value* to, const Value* from) { move(to, from, 16); }
 
 enum State { READY, AT_BARRIER, AT_WARP, DONE };
 constexpr int WARP = 32, MOST_THREADS = 1024, STACK_BYTES = 64 * 1024;

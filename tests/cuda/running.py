@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tvm.tirx import PrimFunc
 
 from pipeline.compiling import compiling
+from schedules.cuda.device import AWAIT_OTHERS, LET_NEXT_BEGIN, LOAD_EARLY
 from schedules.program import TensorType
 
 Array = NDArray[np.float32]
@@ -18,6 +19,10 @@ Array = NDArray[np.float32]
 MISSING = (
     "no OpenCL device; install one with: apt-get install pocl-opencl-icd, pip install pyopencl"
 )
+# Kernels of OpenCL begin when those before them have ended.
+NOTHING = "".join(f"#define {name}()\n" for name in (AWAIT_OTHERS, LET_NEXT_BEGIN))
+# Registers, and device memory.
+EARLY = f"#define {LOAD_EARLY}(to, from) vstore4(vload4(0, from), 0, to)\n"
 NAME = re.compile(r"__kernel void (\w+)\(([^)]*)\)\s*\{")
 
 
@@ -43,7 +48,7 @@ def opencl_source(function: PrimFunc) -> str:
     with compiling():
         library = tvm.compile(function, target=target)
     (device,) = library.mod.imports
-    return device.inspect_source()
+    return NOTHING + EARLY + device.inspect_source()
 
 
 def launch(function: PrimFunc) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from pipeline.gpu.build import BuiltGpu, Scheduled, build_gpu
 from pipeline.gpu.compilers import compiler_named
 from pipeline.gpu.device_source import bounded
 from pipeline.gpu.package import device_module, keeping_source
-from pipeline.gpu.sass import instruction_mix, kind_of, read_mix
+from pipeline.gpu.sass import instruction_mix, kind_of, read_mix, read_opcodes
 from pipeline.models import InputSpec, load
 from pipeline.targets import gpu_target
 from pipeline.targets.gpu import GPUS
@@ -132,7 +132,7 @@ def test_instructions_are_counted_by_kind() -> None:
         /*0020*/                   FFMA R4, R5, R6, R4 ;              /* 0x00 */
         /*0030*/                   HMMA.16816.F32 R4, R5, R6, R4 ;    /* 0x00 */
         /*0040*/               @P1 STG.E.128 [R2.64], R4 ;            /* 0x00 */"""
-    mix = read_mix(lines.splitlines())
+    mix = read_mix(read_opcodes(lines.splitlines()))
     assert mix == {
         "kernel1_project": {"load_128": 1, "load": 1, "fma": 1, "tensor": 1, "store_128": 1}
     }
