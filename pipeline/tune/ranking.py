@@ -5,7 +5,7 @@ of its tile, their products, and how much of an extent the last, partial step of
 one model learns from all tasks of an operator, and a new task begins with what the others taught.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from math import ceil, nan
 from typing import Any
@@ -22,6 +22,7 @@ ROUNDS = 80
 SETTINGS = {"max_depth": 5, "eta": 0.2, "min_child_weight": 1, "nthread": 1, "verbosity": 0}
 
 Numbers = dict[str, float]
+Describe = Callable[[Mapping[str, Any], TileFields], Numbers]
 
 
 class Ranking:
@@ -32,15 +33,15 @@ class Ranking:
         known: Sequence[tuple[Mapping[str, Any], Sequence[Trial]]],
         workload: Mapping[str, Any],
         seed: int,
+        describe: Describe,
     ) -> None:
-        self.workload = numbers(workload)
+        self.workload, self.describe = workload, describe
         rows: list[Numbers] = []
         labels: list[float] = []
         for other, trials in known:
             best = fastest_first(trials)
-            extents = numbers(other)
             for trial in trials if best else ():
-                rows.append(describe(extents, trial.tile))
+                rows.append(describe(other, trial.tile))
                 labels.append((best[0].seconds or 0) / trial.seconds if trial.seconds else 0.0)
         self._names = sorted({name for row in rows for name in row})
         data = xgboost.DMatrix(self._table(rows), label=labels)
@@ -54,7 +55,7 @@ class Ranking:
 
     def scores(self, tiles: Sequence[TileFields]) -> list[float]:
         """The speed of tiles that is expected, relative to the best one's."""
-        table = self._table([describe(self.workload, tile) for tile in tiles])
+        table = self._table([self.describe(self.workload, tile) for tile in tiles])
         return [float(score) for score in self._model.predict(xgboost.DMatrix(table))]
 
     def _table(self, rows: Sequence[Numbers]) -> NDArray[np.float32]:
@@ -73,9 +74,9 @@ def numbers(workload: Mapping[str, Any], prefix: str = "") -> Numbers:
     return found
 
 
-def describe(extents: Numbers, tile: TileFields) -> Numbers:
+def describe(workload: Mapping[str, Any], tile: TileFields) -> Numbers:
     """What the model sees of a candidate."""
-    fields = numbers(tile)
+    extents, fields = numbers(workload), numbers(tile)
     row = {f"work {name}": value for name, value in extents.items()}
     row |= {f"tile {name}": value for name, value in fields.items()}
     for one, other in combinations(sorted(fields), 2):
