@@ -124,14 +124,18 @@ def _windowed(window: Window, image: Array, arrays: Arrays) -> Array:
     images, height, width, channels = image.shape
     rows, columns = -(-height // window.stride), -(-width // window.stride)
     taps = _taps(image, window.stride, Frame(images, rows, columns, channels))
+    total = np.zeros(taps[0].shape, "float32")
     if window.kind == "max":
-        return _activated(np.maximum.reduce([np.zeros_like(taps[0]), *taps]), window.activation)
+        for tap in taps:
+            np.maximum(total, tap, out=total)
+        return _activated(total, window.activation)
     if window.kind == "average":
-        return _activated(np.add.reduce(taps) / len(taps), window.activation)
-    total = arrays["window_bias"] + np.zeros_like(taps[0])
+        for tap in taps:
+            total += tap
+        return _activated(total / len(taps), window.activation)
     for tap, weight in zip(taps, arrays["window_weight"], strict=True):
         total += tap * weight
-    return _activated(total, window.activation)
+    return _activated(total + arrays["window_bias"], window.activation)
 
 
 def _taps(image: Array, stride: int, frame: Frame) -> list[Array]:

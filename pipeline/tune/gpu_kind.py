@@ -1,25 +1,29 @@
 """Tuning for GPUs: every distinct kernel of the networks, by itself."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import tvm
 
 from pipeline.compiling import OPTIONS
 from pipeline.devices.address import LOCAL
+from pipeline.gpu import compilers, device_source
 from pipeline.gpu.calls import Call
 from pipeline.gpu.compilers import Compiler
-from pipeline.gpu.local import load_runtime
+from pipeline.gpu.runtime import load_runtime
 from pipeline.gpu.steps import steps_of
 from pipeline.records import canonical
 from pipeline.targets import GpuTarget
 from pipeline.tasks import Task
 from pipeline.tune.gpu_subject import GpuSubject
 from pipeline.tune.kind import Tiles
-from schedules.cuda.chain import Chain
+from schedules.cuda.mean import Mean
 from schedules.cuda.operators import Work
 from schedules.frame import Frame, Planes
 
@@ -50,7 +54,7 @@ class GpuKind:
         return {}
 
     def conditions(self, device: str) -> dict[str, Any]:
-        """The GPU's record, both compilers and the GPU's name."""
+        """The GPU's record, both compilers, how they are used, and the GPU's name."""
         return {
             "family": self.family,
             "gpu": asdict(self.target.gpu),
@@ -58,6 +62,7 @@ class GpuKind:
                 "tvm": metadata.version("apache-tvm"),
                 "options": OPTIONS,
                 "cuda": self.compiler.label,
+                "source": _made_by(device_source, compilers),
             },
             "device": gpu_name() if device == LOCAL else device,
         }
@@ -88,13 +93,21 @@ def gpu_name() -> str:
     return str(tvm.cuda(0).device_name)
 
 
+def _made_by(*modules: ModuleType) -> str:
+    """A name for what makes device code of a program, as it is: programs do not tell of it."""
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def _name(work: Work) -> str:
     steps = " + ".join(steps_of(work))
     return f"{steps} {_extents(work.source)} to {_extents(_target(work))}"
 
 
 def _target(work: Work) -> Frame:
-    return work.target if isinstance(work, Chain) or hasattr(work, "target") else work.source
+    return work.source if isinstance(work, Mean) else work.target
 
 
 def _extents(frame: Frame | Planes) -> str:

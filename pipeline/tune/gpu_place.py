@@ -6,6 +6,7 @@ there    TVM's clock, which launches one kernel after the other: of a kernel tha
          than its launch it says how long that takes
 """
 
+import gc
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import tvm_ffi
 
 from pipeline.devices.address import RpcAddress
 from pipeline.gpu.graph import Replay, cuda_runtime
-from pipeline.gpu.local import load_runtime
+from pipeline.gpu.runtime import load_runtime
 from pipeline.tune.place import Here, Place, There
 
 # Launches of a kernel in the graph that says how many are to be in the one that counts, and of that
@@ -32,6 +33,8 @@ class HereCuda(Here):
         self.runtime = cuda_runtime()
         load_runtime()
         self.device = tvm.cuda(0)
+        # Before a capture all garbage is collected; what is there by now never is any.
+        gc.freeze()
 
     def load(self, library: Path) -> Any:
         """The module of a library."""

@@ -16,7 +16,7 @@ from tvm.tirx import PrimFunc
 from pipeline.gpu.tile_fields import gpu_fields, gpu_tile
 from pipeline.gpu.workload import work_of
 from pipeline.tile_fields import TileFields
-from pipeline.tune.ranking import Numbers, describe
+from pipeline.tune.features import Numbers, describe
 from schedules.cuda.chain import Chain
 from schedules.cuda.operators import Work, hand_tile, program, tiles_that_fit
 from schedules.cuda.tiles import seconds

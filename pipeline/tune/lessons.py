@@ -14,9 +14,10 @@ from typing import Any
 from pipeline.records import Record
 from pipeline.tasks import Task
 from pipeline.tune.entries import Origin, Trial, fastest_first
+from pipeline.tune.features import numbers
 from pipeline.tune.history import History
 from pipeline.tune.journal import Journal
-from pipeline.tune.ranking import Ranking, numbers
+from pipeline.tune.ranking import Ranking
 from pipeline.tune.search import BATCH, LEAD, Outlook, Proposal
 from pipeline.tune.similar import distance, similar_tiles, tile_distance
 from pipeline.tune.space import ListedSpace

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pipeline.records import canonical
 from pipeline.tile_fields import TileFields
 from pipeline.tune.entries import Candidate, Origin, Trial, fastest_first
-from pipeline.tune.ranking import Describe, Ranking
+from pipeline.tune.features import Describe
+from pipeline.tune.ranking import Ranking
 from pipeline.tune.space import Space
 
 BATCH = 8

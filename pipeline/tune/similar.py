@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.records import Record, canonical
 from pipeline.tile_fields import TileFields
-from pipeline.tune.ranking import Numbers, numbers
+from pipeline.tune.features import Numbers, numbers
 from pipeline.tune.space import ListedSpace
 
 COUNT = 4

@@ -16,7 +16,7 @@ from tvm.s_tir.schedule import Trace
 from tvm.tirx import PrimFunc
 
 from pipeline.tile_fields import TileFields, field_names, stage_fields
-from pipeline.tune.ranking import Numbers, describe
+from pipeline.tune.features import Numbers, describe
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.kernel_function import program, schedule_stage
 from schedules.cpu.operators import operator
