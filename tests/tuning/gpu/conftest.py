@@ -17,7 +17,7 @@ NAME = "an emulated GPU"
 NVRTC = compiler_named("nvrtc")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tiny() -> Model:
     module = nn.Sequential(
         nn.Conv2d(3, 12, 3, 2, 1), nn.ReLU(), nn.Conv2d(12, 24, 1, groups=3), nn.ReLU(),
@@ -26,17 +26,17 @@ def tiny() -> Model:
     return Model("tiny", module, torch.rand(1, 3, 8, 10), 0, 0, None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def network(tiny: Model) -> Network:
     return read_network(tiny)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gpu() -> GpuTarget:
     return gpu_target("h100")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def calls(network: Network, gpu: GpuTarget) -> list[Call]:
     return calls_on(network, gpu)
 

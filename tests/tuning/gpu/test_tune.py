@@ -64,7 +64,7 @@ def run(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu_kind, "gpu_name", lambda: NAME)
         patch.setenv("FAULTS", json.dumps({" ".join(at): one for at, one in faults.items()}))
-        yield Run(logs, tuned(calls, gpu, logs, 3), faults)
+        yield Run(logs, tuned(calls, gpu, logs, 2), faults)
 
 
 def tuned(calls: Sequence[Call], gpu: GpuTarget, logs: Path, trials: int) -> Summary:
@@ -89,7 +89,7 @@ def test_hand_tiles_come_first_and_what_is_finished_is_not_repeated(
     hands = sorted(canonical(gpu_fields(kernel.tile)) for kernel in kernels)
     assert sorted(one.key for one in seen.values()) == hands
     assert {one.candidate.origin for one in seen.values()} == {"hand"}
-    again = tuned(calls, gpu, run.logs, 3)
+    again = tuned(calls, gpu, run.logs, 2)
     assert (again.tally.measured, again.tuned) == (0, run.summary.tuned)
     assert run.summary.tasks == len(kernels)
 
