@@ -13,7 +13,7 @@ from pipeline.linker import linker_for
 from pipeline.measure import Progress
 from pipeline.models import InputSpec, Model, load
 from pipeline.provenance import describe_kernels, describe_weights
-from pipeline.records import read_records
+from pipeline.records import Records, read_records
 from pipeline.targets import Target, gpu_target, is_gpu, target_named
 
 
@@ -66,16 +66,18 @@ def compile_bundle(
     records = read_records(recipe.logs, target.family)
     progress(f"{recipe.model}: loading")
     model = load(recipe.model, recipe.spec, recipe.weights, recipe.seed)
-    progress(
-        f"{recipe.model}: compiling, with {len(records.by_key)} tuning records"
-        + (f", {len(records.outdated)} of another TVM left out" if records.outdated else "")
-    )
+    progress(f"{recipe.model}: compiling, with {_listed(records)}")
     built = build(model, target, records, dump)
     if recipe.strict:
         require_tuned(describe_kernels(built), recipe.model, recipe.target)
     progress(f"{recipe.model}: linking and checking")
     weights = describe_weights(recipe.weights, recipe.seed)
     return Compiled(export(built, model, target, folder, weights, linker), model)
+
+
+def _listed(records: Records) -> str:
+    outdated = f", {len(records.outdated)} of another TVM left out" if records.outdated else ""
+    return f"{len(records.by_key)} tuning records{outdated}"
 
 
 def _compile_gpu(recipe: Recipe, folder: Path, dump: Path | None, progress: Progress) -> Compiled:
@@ -90,10 +92,13 @@ def _compile_gpu(recipe: Recipe, folder: Path, dump: Path | None, progress: Prog
     if recipe.system != "linux":
         raise RequestError(f"GPUs are served under Linux, not {recipe.system}")
     linker = linker_for(target.host, recipe.linker)
+    records = read_records(recipe.logs, target.family)
     progress(f"{recipe.model}: loading")
     model = load(recipe.model, recipe.spec, recipe.weights, recipe.seed)
-    progress(f"{recipe.model}: compiling for {target.name} with {compiler.label}")
-    built = build_gpu(model, target, compiler, dump)
+    progress(
+        f"{recipe.model}: compiling for {target.name} with {compiler.label}, {_listed(records)}"
+    )
+    built = build_gpu(model, target, compiler, dump, records)
     progress(f"{recipe.model}: linking")
     weights = describe_weights(recipe.weights, recipe.seed)
     bundle = export_gpu(built, model, target, folder, weights, linker)

@@ -21,6 +21,7 @@ from typing import Any
 from pipeline.errors import RequestError
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import Work
+from schedules.cuda.operators import Work as GpuWork
 
 SCHEMA = 2
 SUFFIX = ".jsonl"
@@ -30,7 +31,8 @@ SUFFIX = ".jsonl"
 class Record:
     """The best tile of a workload for a family, its time, and the hand tile's in the same run.
 
-    There are no `hand_seconds` if the hand tile failed.
+    There are no `hand_seconds` if the hand tile failed. `cpu` is the name of what it was measured
+    on, also if that is a GPU.
     """
 
     family: str
@@ -70,13 +72,17 @@ class Records:
         record = self.by_key.get(canonical(describe_kernel(kernel)))
         return None if record is None else record.tile
 
+    def of(self, work: GpuWork) -> Record | None:
+        """The record of a kernel for a GPU; None if it was not tuned."""
+        return self.by_key.get(canonical(describe_work(work)))
+
     def seconds(self, kernel: Kernel) -> float | None:
         """The recorded time of a kernel: the geometric mean of one thread and all cores."""
         record = self.by_key.get(canonical(describe_kernel(kernel)))
         return None if record is None else record.seconds
 
 
-def describe_work(work: Work) -> dict[str, Any]:
+def describe_work(work: Work | GpuWork) -> dict[str, Any]:
     """An operator's workload as plain data."""
     return {"operator": type(work).__name__, **dataclasses.asdict(work, dict_factory=_named)}
 
@@ -91,8 +97,12 @@ def describe_kernel(kernel: Kernel) -> dict[str, Any]:
 
 
 def _named(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A tensor whose type is not named holds float32."""
-    return {name: value for name, value in fields if (name, value) != ("dtype", "float32")}
+    """As JSON has it; a tensor whose type is not named holds float32."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in fields
+        if (name, value) != ("dtype", "float32")
+    }
 
 
 def canonical(workload: dict[str, Any]) -> str:

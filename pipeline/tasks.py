@@ -14,24 +14,27 @@ from pipeline.records import canonical, describe_kernel, describe_work
 from schedules.cpu.border import Border
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import Work
+from schedules.cuda.operators import Work as GpuWork
 from schedules.frame import Frame, Planes
 
 
 @dataclass(frozen=True)
 class Task:
-    """A kernel of one stage whose tile is sought, or a whole kernel.
+    """A kernel of one stage whose tile is sought, or a whole kernel, which for a GPU is one work.
 
     `calls` is how often the networks run it.
     """
 
     kind: Literal["stage", "kernel"]
     name: str
-    kernel: Kernel
+    kernel: Kernel | GpuWork
     calls: int
 
     @property
     def workload(self) -> dict[str, Any]:
         """What its record is found by."""
+        if not isinstance(self.kernel, Kernel):
+            return describe_work(self.kernel)
         if self.kind == "kernel":
             return describe_kernel(self.kernel)
         return describe_work(self.kernel.stages[0].work)

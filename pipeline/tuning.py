@@ -4,6 +4,8 @@
     kernels:  strips of every distinct kernel, and which of its stages' best tiles, with one
               thread and all
 
+A kernel for a GPU is tuned as a whole: its tile says all of it.
+
 Every candidate goes to the journal before it is built and its result when it is measured, so that
 an interrupted run loses nothing and the same command goes on where it stopped.
 """
@@ -17,11 +19,12 @@ from pipeline.build import Lowered
 from pipeline.devices.address import LOCAL
 from pipeline.errors import RequestError
 from pipeline.targets import Target
-from pipeline.tasks import tasks_of
+from pipeline.tasks import Task, tasks_of
 from pipeline.tune.bench import Equipment, equipped
 from pipeline.tune.budget import Budget
-from pipeline.tune.conditions import conditions
+from pipeline.tune.cpu_kind import CpuKind
 from pipeline.tune.journal import Journal
+from pipeline.tune.kind import Kind
 from pipeline.tune.lock import only_run
 from pipeline.tune.progress import Progress, Tally
 from pipeline.tune.session import Session, Summary
@@ -50,21 +53,32 @@ def tune(
     options: Options,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Summary:
-    """Tune networks for a target, as far as the logs do not hold it yet.
+    """Tune networks for a CPU, as far as the logs do not hold it yet.
 
     RequestError if another run tunes the same family or the logs do not fit; WorkFailedError if no
     candidate of a task works, no device is left or the disk is full. KeyboardInterrupt leaves
     records of everything that was measured.
     """
+    return tune_tasks(tasks_of(*lowered), CpuKind(target), logs, options, progress)
+
+
+def tune_tasks(
+    tasks: Sequence[Task],
+    kind: Kind,
+    logs: Path,
+    options: Options,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Summary:
+    """The same for any kind of target."""
     budget = options.budget
     if budget.trials is not None and budget.trials < 1:
         raise RequestError(f"{budget.trials} trials measure nothing; ask for 1 or more")
-    with only_run(logs, target.family):
-        about = conditions(target, ",".join(sorted(set(options.devices))))
+    with only_run(logs, kind.family):
+        about = kind.conditions(",".join(sorted(set(options.devices))))
         with (
-            Journal(logs, target.family, about) as journal,
+            Journal(logs, kind.family, about) as journal,
             tempfile.TemporaryDirectory(prefix="shufflenet-tvm-tune-") as folder,
-            equipped(target, options.devices, Path(folder), options.equipment) as bench,
+            equipped(kind, options.devices, Path(folder), options.equipment) as bench,
         ):
-            session = Session(target, logs, journal, bench, budget, options.seed, progress)
-            return session.run(tasks_of(*lowered), options.request)
+            session = Session(kind, logs, journal, bench, budget, options.seed, progress)
+            return session.run(tasks, options.request)

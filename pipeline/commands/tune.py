@@ -1,5 +1,6 @@
 """Tune models, and compile one when done."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from pipeline import arguments as a
 from pipeline import options
 from pipeline.commands.config import Config
-from pipeline.commands.recipe import compile_recipe, reaches_gpu, recipe_of
+from pipeline.commands.recipe import compile_recipe, recipe_of
 from pipeline.commands.screen import print_rows, progress
 from pipeline.errors import RequestError
 
@@ -35,6 +36,7 @@ def tune(
     weights: a.Weights = None,
     classes: a.Classes = 1000,
     seed: a.Seed = 0,
+    cuda_compiler: a.CudaCompiler = "auto",
     status: Status = False,
     as_json: AsJson = False,
     config: Config = None,
@@ -48,6 +50,7 @@ def tune(
     shufflenet-tvm tune shufflenet-1.0x-g3 --time 20m --out bundle
     shufflenet-tvm tune shufflenet-1.0x-g3 mobilenet-1.0 --trials 64 --logs mine
     shufflenet-tvm tune shufflenet-1.0x-g3 --target cortex-a76 --device rpc://127.0.0.1:9190/pi
+    shufflenet-tvm tune shufflenet-1.0x-g3 --target cuda --trials 64 --out bundle
     shufflenet-tvm tune --status
     """
     if status:
@@ -59,16 +62,17 @@ def tune(
         raise RequestError(
             "name a model to tune, or ask for --status; names: shufflenet-tvm models"
         )
+    shape = (input_size, batch, classes)
     recipes = [
-        recipe_of(
-            name, target, logs, (input_size, batch, classes), weights, seed, system, dtype=dtype
+        replace(
+            recipe_of(name, target, logs, shape, weights, seed, system, dtype=dtype),
+            cuda_compiler=cuda_compiler,
         )
         for name in names
     ]
     limits = options.trials(trials), options.duration(time), until_plateau
     devices = options.devices(device)
     options.require_one(recipes, out)
-    reaches_gpu(target, "tune")
     from pipeline.tune_models import tune_models
     from pipeline.tuning import Budget, Options
     from pipeline.tuning_progress import TuningSteps, tally_lines

@@ -17,6 +17,7 @@ from tvm.rpc.tracker import Tracker as TvmTracker
 
 from pipeline.devices.address import Tracker
 from pipeline.errors import RequestError
+from pipeline.gpu.runtime import load_runtime
 
 Say = Callable[[str], None]
 LOCALHOST = "127.0.0.1"
@@ -75,7 +76,7 @@ def _started(place: Place) -> Server:
         tracker_addr=(place.tracker.host, place.tracker.port),
         key=place.key,
         silent=True,
-        server_init_callback=_end_with_its_threads,
+        server_init_callback=_begin,
     )
 
 
@@ -88,6 +89,8 @@ def _require_port(host: str, port: int) -> None:
             raise RequestError(f"cannot listen at {host}:{port} ({error}); give another") from error
 
 
-def _end_with_its_threads() -> None:
-    """End the process when the thread that listens dies, which would otherwise go unnoticed."""
+def _begin() -> None:
+    """Have the device's GPU, if it has one; end the process when the thread that listens dies,
+    which would otherwise go unnoticed."""
+    load_runtime()
     threading.excepthook = lambda _: os._exit(CRASHED)

@@ -8,7 +8,7 @@ import tvm_ffi
 
 from pipeline.engines.worker import Array, serve
 from pipeline.gpu.graph import Replay, cuda_runtime
-from pipeline.gpu.local import load_runtime
+from pipeline.gpu.runtime import load_runtime
 
 
 class CudaBundle:

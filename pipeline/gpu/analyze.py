@@ -9,6 +9,7 @@ from pipeline.gpu.build import build_gpu
 from pipeline.gpu.compilers import compiler_named
 from pipeline.measure import Progress
 from pipeline.models import load
+from pipeline.records import read_records
 from pipeline.results import Record
 from pipeline.targets import gpu_target
 
@@ -31,6 +32,6 @@ def analyze_on_gpu(
         progress(f"{recipe.model}: compiling for {target.name}, batch {batch}")
         spec = replace(recipe.spec, batch=batch)
         model = load(recipe.model, spec, recipe.weights, recipe.seed)
-        built = build_gpu(model, target, compiler)
+        built = build_gpu(model, target, compiler, records=read_records(recipe.logs, target.family))
         reports.append(analyze(built, target.gpu, recipe.model, batch))
     return GpuAnalysisFile(reports=reports)

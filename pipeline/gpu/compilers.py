@@ -56,6 +56,11 @@ class Compiler:
     known: frozenset[int]
     run: Callable[[str, tuple[int, ...]], tuple[bytes, str]]
 
+    @property
+    def name(self) -> str:
+        """By which it is asked for."""
+        return self.label.split()[0].lower()
+
     def require(self, architectures: Sequence[int]) -> None:
         """RequestError if it makes no code for one of these."""
         for one in architectures:

@@ -84,5 +84,11 @@ def _entry(kernel: Kernel, resources: tuple[Resources, ...]) -> KernelEntry:
     tile = {"operator": type(kernel.work).__name__, **dataclasses.asdict(kernel.tile)}
     own = tuple(one.model_dump() for one in resources if one.function == kernel.name)
     return KernelEntry(
-        function=kernel.name, calls=kernel.calls, source="hand", stages=[tile], resources=own
+        function=kernel.name,
+        calls=kernel.calls,
+        source=kernel.source,
+        stages=[tile],
+        seconds=kernel.seconds,
+        refused=kernel.refused,
+        resources=own,
     )

@@ -63,6 +63,12 @@ class Replay:
         """Return when all that was started is done."""
         self._do("cudaStreamSynchronize", self.stream)
 
+    def close(self) -> None:
+        """Free what the device holds of it, when what was started is done."""
+        self.wait()
+        self._do("cudaGraphExecDestroy", self.graph)
+        self._do("cudaStreamDestroy", self.stream)
+
     def seconds(self, count: int) -> list[float]:
         """The time of each of `count` inferences, by events on the device."""
         events = [self._do("cudaEventCreate") for _ in range(count + 1)]

@@ -1,10 +1,8 @@
 """Seeded arguments for a kernel: activations, and constants packed as the network packs them."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.tune.space import Array, Output
 from schedules.cpu.border import Border
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
@@ -13,9 +11,6 @@ from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
-
-Array = NDArray[Any]
-Output = tuple[tuple[int, ...], str]
 
 
 def arguments(kernel: Kernel, seed: int) -> list[Array]:

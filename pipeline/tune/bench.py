@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.devices.address import LOCAL
-from pipeline.targets import Target
 from pipeline.tune.devices import Deadlines, Device, DevicePool
+from pipeline.tune.kind import Kind
 from pipeline.tune.workshop import Workshop
 
 # A build takes about twice as long as a measurement, so one builder beside it would be too few.
@@ -30,16 +30,17 @@ class Equipment:
 
 @dataclass(frozen=True)
 class Bench:
-    """Builders and devices. `free` are the cores of this machine on which nothing is built."""
+    """Builders and devices. `free` are the cores of this machine on which nothing is built, unless
+    kernels run `apart` from all of them."""
 
     workshop: Workshop
     pool: DevicePool
     free: int
-    remote: bool
+    apart: bool
 
     def disturbed(self, threads: Sequence[int]) -> bool:
         """Whether what is built would take cores of a kernel of so many threads."""
-        return not self.remote and max(threads) > self.free
+        return not self.apart and max(threads) > self.free
 
     def alone(self, threads: Sequence[int]) -> AbstractContextManager[None]:
         """While kernels of so many threads run: nothing is built, if that took their cores.
@@ -51,19 +52,20 @@ class Bench:
 
 @contextmanager
 def equipped(
-    target: Target, devices: Sequence[str], folder: Path, equipment: Equipment
+    kind: Kind, devices: Sequence[str], folder: Path, equipment: Equipment
 ) -> Iterator[Bench]:
     """Builders and devices, which start when there is something to do and end with the context."""
-    cores, remote = len(os.sched_getaffinity(0)), LOCAL not in devices
+    cores = len(os.sched_getaffinity(0))
+    apart = not kind.on_cores or LOCAL not in devices
     # On few cores it is faster to build on all of them, and to stop while something is measured.
-    spared = 0 if remote or cores <= FEW_CORES else 1
+    spared = 0 if apart or cores <= FEW_CORES else 1
     builders = equipment.builders or cores - spared
-    workshop = Workshop(target, folder, builders, equipment.builder)
+    workshop = Workshop(folder, builders, equipment.builder)
     pool = DevicePool(
-        [Device(address, target, equipment.deadlines, equipment.worker) for address in devices]
+        [Device(address, kind, equipment.deadlines, equipment.worker) for address in devices]
     )
     try:
-        yield Bench(workshop, pool, spared, remote)
+        yield Bench(workshop, pool, spared, apart)
     finally:
         pool.close()
         workshop.close()

@@ -17,12 +17,8 @@ from typing import Any
 import numpy as np
 import tvm_ffi
 
-from pipeline.compiling import export_function, export_unscheduled
-from pipeline.targets import Target
-from pipeline.tune.arguments import arguments
 from pipeline.tune.serving import serve
-from pipeline.tune.space import Space, Subject, space_of
-from schedules.cpu.kernel_function import program
+from pipeline.tune.space import Space, Subject
 
 # The kernel that is being measured has the first claim on a core.
 NICENESS = 5
@@ -30,35 +26,36 @@ NICENESS = 5
 
 def build(request: dict[str, Any]) -> dict[str, Any]:
     """Make the library of a candidate."""
-    target, _, space = _known(request["subject"])
+    subject, space = _known(request["subject"])
     function = space.function(request["tile"])
-    export_function(function, target, Path(request["library"]))
+    subject.export(function, Path(request["library"]))
     return {"program": _name(function)}
 
 
 def reference(request: dict[str, Any]) -> dict[str, Any]:
-    """Make the library of the unscheduled program, and its arguments of each seed."""
-    target, subject, _ = _known(request["subject"])
-    for path, seed in request["inputs"]:
-        np.savez(path, *arguments(subject.kernel, seed))
-    export_unscheduled(program(subject.kernel), target, Path(request["library"]))
+    """Make the arguments of each seed, and what candidates that get them are compared with."""
+    subject, _ = _known(request["subject"])
+    inputs = [(Path(path), seed) for path, seed in request["inputs"]]
+    for path, seed in inputs:
+        np.savez(path, *subject.arguments(seed))
+    subject.reference(Path(request["library"]), inputs)
     return {}
 
 
 def program_of(request: dict[str, Any]) -> dict[str, Any]:
     """The name of what would be compiled."""
-    return {"program": _name(_known(request["subject"])[2].function(request["tile"]))}
+    return {"program": _name(_known(request["subject"])[1].function(request["tile"]))}
 
 
 def trace(request: dict[str, Any]) -> dict[str, Any]:
     """How a candidate is scheduled."""
-    return {"trace": _known(request["subject"])[2].trace(request["tile"])}
+    return {"trace": _known(request["subject"])[1].trace(request["tile"])}
 
 
 @cache
-def _known(path: str) -> tuple[Target, Subject, Space]:
-    target, subject = pickle.loads(Path(path).read_bytes())
-    return target, subject, space_of(subject, target.machine)
+def _known(path: str) -> tuple[Subject, Space]:
+    subject: Subject = pickle.loads(Path(path).read_bytes())
+    return subject, subject.space()
 
 
 def _name(function: Any) -> str:

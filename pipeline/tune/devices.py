@@ -16,9 +16,9 @@ from typing import Any
 
 from pipeline.devices.address import LOCAL
 from pipeline.errors import WorkFailedError
-from pipeline.targets import Target
-from pipeline.tune.arguments import Output
 from pipeline.tune.child import Child, ChildDiedError, ChildError, ChildHungError
+from pipeline.tune.kind import Kind
+from pipeline.tune.space import Parameters, expected_path
 from pipeline.tune.worker import mean
 
 WORKER = "pipeline.tune.worker"
@@ -55,15 +55,11 @@ class Deadlines:
 
 @dataclass(frozen=True)
 class Job:
-    """A kernel to measure candidates of; `name` tells it from others.
-
-    `updates` are the numbers of the inputs that the kernel changes in place.
-    """
+    """A kernel to measure candidates of; `name` tells it from others."""
 
     name: str
     inputs: tuple[Path, ...]
-    updates: tuple[int, ...]
-    outputs: tuple[Output, ...]
+    parameters: Parameters
     reference: Path
     threads: tuple[int, ...]
 
@@ -86,12 +82,9 @@ class Care:
 class Device:
     """One device and the process that speaks to it."""
 
-    def __init__(self, address: str, target: Target, deadlines: Deadlines, module: str) -> None:
-        self.address, self.deadlines = address, deadlines
-        # The runtime without the compiler loads in less than half the time.
-        cores = str(target.machine.cores)
-        settings = {"TVM_NUM_THREADS": cores, "TVM_BIND_THREADS": "1", "TVM_USE_RUNTIME_LIB": "1"}
-        self._child = Child(module, settings)
+    def __init__(self, address: str, kind: Kind, deadlines: Deadlines, module: str) -> None:
+        self.address, self.processor, self.deadlines = address, kind.processor, deadlines
+        self._child = Child(module, kind.settings)
         self._closing = threading.Event()
         self._job: str | None = None
         self._connected = -inf
@@ -121,7 +114,8 @@ class Device:
             except ChildHungError as error:
                 raise CandidateError(str(error)) from error
             except ChildError as error:
-                if self._answers():
+                # Here only what ran can have brought the device down with it.
+                if self._answers() or self.address == LOCAL:
                     raise CandidateError(str(error)) from error
                 died: Exception = error
             except ChildDiedError as error:
@@ -151,17 +145,19 @@ class Device:
         longest = inf if self.address == LOCAL else self.deadlines.session / 2
         # Of a device that was lost the age is infinite, too.
         if not self._child.running or age > longest or age == inf:
-            request = {"device": self.address, "session": self.deadlines.session}
+            request = {
+                "device": self.address,
+                "processor": self.processor,
+                "session": self.deadlines.session,
+            }
             self._child.ask("connect", request, self.deadlines.connect)
             self._connected, self._job = time.monotonic(), None
         if self._job != job.name:
-            expected = [path.with_suffix(".expected.npz") for path in job.inputs]
             request = {
                 "inputs": [str(path) for path in job.inputs],
-                "updates": job.updates,
-                "outputs": job.outputs,
+                **asdict(job.parameters),
                 "reference": str(job.reference),
-                "expected": [str(path) for path in expected],
+                "expected": [str(expected_path(path)) for path in job.inputs],
             }
             self._compute(request)
             self._job = job.name
@@ -177,12 +173,13 @@ class Device:
 
     def _answers(self) -> bool:
         """Whether the device still does what it is told; a lost one has no process any more."""
-        if self.address == LOCAL:
-            return True
         try:
             self._child.ask("ping", {}, self.deadlines.connect)
         except (ChildHungError, ChildDiedError, ChildError):
             self._connected = -inf
+            if self.address == LOCAL:
+                # A GPU serves no process in which a kernel went astray.
+                self._child.stop()
             return False
         return True
 

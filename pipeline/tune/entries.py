@@ -8,8 +8,9 @@ from pipeline.records import canonical
 from pipeline.tile_fields import TileFields
 
 # Who proposed a candidate: the hand tile, a record or an import of the same workload, a record of
-# a similar one, the cost model, chance, the stages' own winners, or one change of the best.
-Origin = Literal["hand", "record", "similar", "model", "random", "stages", "neighbour"]
+# a similar one, what is known of the target, the cost model, chance, the stages' own winners, or
+# one change of the best.
+Origin = Literal["hand", "record", "similar", "likely", "model", "random", "stages", "neighbour"]
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ class Journal:
         self, folder: Path, family: str, about: dict[str, Any] | None = None, writing: bool = True
     ) -> None:
         self.path, self.family = journal_path(folder, family), family
+        self.about = about or {}
         self.conditions = fingerprint(about) if about else ""
         existed = self.path.exists()
         self.file = SealedFile(self.path, TABLES, writing)

@@ -16,8 +16,6 @@ from pipeline.tune.search import BATCH, Proposal, Search
 class KernelSearch(Search):
     """Steps from tile to tile; `seeds` are those to begin with, as far as they fit."""
 
-    learns = False
-
     def __init__(self, space: KernelSpace, seeds: Sequence[Proposal]) -> None:
         super().__init__(space)
         self.space = space

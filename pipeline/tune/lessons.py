@@ -14,12 +14,13 @@ from typing import Any
 from pipeline.records import Record
 from pipeline.tasks import Task
 from pipeline.tune.entries import Origin, Trial, fastest_first
+from pipeline.tune.features import numbers
 from pipeline.tune.history import History
 from pipeline.tune.journal import Journal
-from pipeline.tune.ranking import Ranking, numbers
+from pipeline.tune.ranking import Ranking
 from pipeline.tune.search import BATCH, LEAD, Outlook, Proposal
 from pipeline.tune.similar import distance, similar_tiles, tile_distance
-from pipeline.tune.stage_space import StageSpace
+from pipeline.tune.space import ListedSpace
 
 # Workloads to learn from; more of them say little more, and take as long again.
 NEAREST = 16
@@ -38,7 +39,7 @@ def all_lessons(journal: Journal, history: History, tasks: set[str]) -> list[Les
     return [
         (entry.workload, trials[entry.task])
         for entry in journal.tasks()
-        if entry.kind == "stage" and entry.task in trials and entry.task not in tasks
+        if "operator" in entry.workload and entry.task in trials and entry.task not in tasks
     ]
 
 
@@ -51,7 +52,7 @@ def nearest_lessons(workload: Mapping[str, Any], lessons: Sequence[Lesson]) -> l
 
 
 def outlook(
-    task: Task, space: StageSpace, lessons: Sequence[Lesson], records: Sequence[Record], seed: int
+    task: Task, space: ListedSpace, lessons: Sequence[Lesson], records: Sequence[Record], seed: int
 ) -> Outlook:
     """What an operator may gain, by records of this core, or else by `lessons`, nearest first.
 
@@ -63,12 +64,12 @@ def outlook(
         return carried
     best = fastest_first(lessons[0][1])
     seconds = best[0].seconds or 0.0 if best else 0.0
-    (choice,), gain = _choice(Ranking(lessons, task.workload, seed), space)
+    (choice,), gain = _choice(Ranking(lessons, task.workload, seed, space.describe), space)
     chosen = _outlook((choice, "model"), gain, task.calls * seconds, space)
     return chosen if chosen.saving else carried
 
 
-def _carried_over(task: Task, space: StageSpace, records: Sequence[Record]) -> Outlook:
+def _carried_over(task: Task, space: ListedSpace, records: Sequence[Record]) -> Outlook:
     """By the most similar record of the same vectors whose tile fits here as it is, or nearly."""
     lanes = task.workload.get("lanes")
     alike = [record for record in records if record.workload.get("lanes") == lanes]
@@ -80,14 +81,14 @@ def _carried_over(task: Task, space: StageSpace, records: Sequence[Record]) -> O
     return Outlook()
 
 
-def _choice(ranking: Ranking, space: StageSpace) -> tuple[list[Any], float]:
+def _choice(ranking: Ranking, space: ListedSpace) -> tuple[list[Any], float]:
     """The tile that the model finds fastest, and by how much it is faster than the hand tile."""
     chosen = ranking.best(space.tiles, 1)
     best, hand = ranking.scores([*chosen, space.hand])
     return chosen, best / max(hand, 1e-3)
 
 
-def _outlook(first: Proposal, gain: float, seconds: float, space: StageSpace) -> Outlook:
+def _outlook(first: Proposal, gain: float, seconds: float, space: ListedSpace) -> Outlook:
     if first[0] == space.hand:
         return Outlook()
     return Outlook(first, seconds * (gain - 1) if gain >= LEAD else 0.0)

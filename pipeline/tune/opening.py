@@ -5,7 +5,6 @@ from pathlib import Path
 
 from pipeline.errors import RequestError
 from pipeline.records import Record, Records, canonical, read_records, record_families
-from pipeline.targets import Target
 from pipeline.tasks import Task
 from pipeline.tune.bench import Bench
 from pipeline.tune.conditions import schedules_digest
@@ -14,18 +13,17 @@ from pipeline.tune.history import History, without_stale
 from pipeline.tune.journal import Journal, TaskEntry
 from pipeline.tune.kernel_search import KernelSearch
 from pipeline.tune.kernel_space import KernelSpace
+from pipeline.tune.kind import Kind, Tiles
 from pipeline.tune.lessons import Lesson, all_lessons, nearest_lessons, outlook
 from pipeline.tune.run_task import TaskRun, key_of
-from pipeline.tune.search import Proposal, Search
+from pipeline.tune.search import Outlook, Proposal, Search
 from pipeline.tune.similar import similar_tiles
-from pipeline.tune.space import space_of
+from pipeline.tune.space import ListedSpace
 from pipeline.tune.stage_search import StageSearch
-from pipeline.tune.stage_space import StageSpace
-from pipeline.tune.subject import Tiles, subject_of
 
 
 def opened(  # noqa: PLR0913 - each is part of a run
-    tasks: Sequence[Task], target: Target, records: Records, bench: Bench, journal: Journal,
+    tasks: Sequence[Task], kind: Kind, records: Records, bench: Bench, journal: Journal,
     history: History, logs: Path, seed: int, best: Mapping[str, Tiles],
 ) -> tuple[list[TaskRun], list[Lesson]]:  # fmt: skip
     """The tasks of a phase with their searches, and what other tasks taught; new ones are noted.
@@ -36,23 +34,21 @@ def opened(  # noqa: PLR0913 - each is part of a run
     """
     known = {entry.task: entry for entry in journal.tasks()}
     imported, others = journal.imported(), _all_records(logs)
-    subjects = [subject_of(task, target.machine, best) for task in tasks]
+    subjects = [kind.subject(task, best) for task in tasks]
     keys = [key_of(task, subject) for task, subject in zip(tasks, subjects, strict=True)]
     lessons = all_lessons(journal, history, set(keys))
     own = {canonical(task.workload) for task in tasks}
     elsewhere = [record for key, record in records.by_key.items() if key not in own]
     runs, entries = [], []
     for task, subject, key in zip(tasks, subjects, keys, strict=True):
-        space = space_of(subject, target.machine)
-        taught = nearest_lessons(task.workload, lessons) if task.kind == "stage" else []
+        space = subject.space()
+        whole = isinstance(space, KernelSpace)
+        taught = [] if whole else nearest_lessons(task.workload, lessons)
         seeds = known[key].seeds if key in known else _seeds(task, space, records, others, taught)
         for tile in imported.get(canonical(task.workload), []):
             if all(tile != other for other, _ in seeds):
                 seeds = [*seeds, (tile, "record")]
         entries.append(TaskEntry(key, task.kind, task.name, task.workload, seeds))
-        cores = target.machine.cores
-        # A stage is for one thread; a kernel is for one and for all, as one library serves both.
-        threads = (cores, 1) if task.kind == "kernel" and cores > 1 else (1,)
         search: Search
         if isinstance(space, KernelSpace):
             search = KernelSearch(space, seeds)
@@ -60,9 +56,10 @@ def opened(  # noqa: PLR0913 - each is part of a run
             # No run changes the record of an operator that it has not begun with.
             recorded = records.by_key.get(canonical(task.workload))
             carried = [recorded, *elsewhere] if recorded else elsewhere
-            hope = outlook(task, space, taught, carried, seed)
+            hope = outlook(task, space, taught, carried, seed) if kind.foretold else Outlook()
             search = StageSearch(space, seeds, seed, hope)
-        runs.append(TaskRun(task, subject, search, bench, threads, seed))
+        threads = kind.threads(task)
+        runs.append(TaskRun(task, subject, search, bench, kind.family, threads, seed))
     journal.add_tasks([entry for entry in entries if known.get(entry.task) != entry])
     return runs, lessons
 
@@ -94,7 +91,7 @@ def pending(runs: Sequence[TaskRun], history: History) -> list[Candidate]:
 
 
 def _seeds(
-    task: Task, space: StageSpace | KernelSpace, records: Records, others: Sequence[Record],
+    task: Task, space: KernelSpace | ListedSpace, records: Records, others: Sequence[Record],
     taught: Sequence[Lesson],
 ) -> list[Proposal]:  # fmt: skip
     """The tile that is recorded for the workload, and those of operators like it.

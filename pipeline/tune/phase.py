@@ -129,7 +129,7 @@ class Phase:
         run = self._next(seen)
         if run is None:
             return hands[:BATCH]
-        ranking = self._ranking(run, seen) if run.search.learns else None
+        ranking = self._ranking(run, seen)
         count = int(min(spare + (not run.search.has_hand), BATCH))
         return [(run, one) for one in run.search.batch(count, run.search.before(seen), ranking)]
 
@@ -151,14 +151,17 @@ class Phase:
         return max(left, key=urgency_of, default=None)
 
     def _ranking(self, run: TaskRun, seen: int) -> Ranking | None:
-        """What is known of the operator so far; None if that is too little."""
+        """What is known of the operator so far; None if that is too little, or not asked for."""
+        describe = run.search.describe
+        if describe is None:
+            return None
         operator = run.task.workload["operator"]
         alike = [one for one in self.runs if one.task.workload["operator"] == operator]
         known: list[Lesson] = [(one.task.workload, one.search.before(seen)) for one in alike]
         known += nearest_lessons(run.task.workload, self.lessons)
         if sum(len(trials) for _, trials in known) < BATCH:
             return None
-        return Ranking(known, run.task.workload, self.seed)
+        return Ranking(known, run.task.workload, self.seed, describe)
 
 
 def urgency(calls: int, known: Sequence[Trial], proposed: int) -> float:

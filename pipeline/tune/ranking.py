@@ -1,13 +1,11 @@
 """Which candidates are worth measuring: boosted trees over all that was measured of an operator.
 
-A candidate is described by numbers that any operator has: the extents of its workload, the fields
-of its tile, their products, and how much of an extent the last, partial step of a tile wastes. So
-one model learns from all tasks of an operator, and a new task begins with what the others taught.
+A candidate is described by numbers that any operator has (`features.py`). So one model learns from
+all tasks of an operator, and a new task begins with what the others taught.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
-from math import ceil, nan
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -16,12 +14,11 @@ from numpy.typing import NDArray
 
 from pipeline.tile_fields import TileFields
 from pipeline.tune.entries import Trial, fastest_first
+from pipeline.tune.features import Describe, Numbers
 
 ROUNDS = 80
 # One thread, as the others build and measure, and so that equal data give an equal model.
 SETTINGS = {"max_depth": 5, "eta": 0.2, "min_child_weight": 1, "nthread": 1, "verbosity": 0}
-
-Numbers = dict[str, float]
 
 
 class Ranking:
@@ -32,15 +29,15 @@ class Ranking:
         known: Sequence[tuple[Mapping[str, Any], Sequence[Trial]]],
         workload: Mapping[str, Any],
         seed: int,
+        describe: Describe,
     ) -> None:
-        self.workload = numbers(workload)
+        self.workload, self.describe = workload, describe
         rows: list[Numbers] = []
         labels: list[float] = []
         for other, trials in known:
             best = fastest_first(trials)
-            extents = numbers(other)
             for trial in trials if best else ():
-                rows.append(describe(extents, trial.tile))
+                rows.append(describe(other, trial.tile))
                 labels.append((best[0].seconds or 0) / trial.seconds if trial.seconds else 0.0)
         self._names = sorted({name for row in rows for name in row})
         data = xgboost.DMatrix(self._table(rows), label=labels)
@@ -54,34 +51,9 @@ class Ranking:
 
     def scores(self, tiles: Sequence[TileFields]) -> list[float]:
         """The speed of tiles that is expected, relative to the best one's."""
-        table = self._table([describe(self.workload, tile) for tile in tiles])
+        table = self._table([self.describe(self.workload, tile) for tile in tiles])
         return [float(score) for score in self._model.predict(xgboost.DMatrix(table))]
 
     def _table(self, rows: Sequence[Numbers]) -> NDArray[np.float32]:
         cells = [[row.get(name, nan) for name in self._names] for row in rows]
         return np.array(cells, dtype=np.float32).reshape(len(rows), len(self._names))
-
-
-def numbers(workload: Mapping[str, Any], prefix: str = "") -> Numbers:
-    """Every number of a workload by its path."""
-    found: Numbers = {}
-    for name, value in workload.items():
-        if isinstance(value, Mapping):
-            found |= numbers(value, f"{prefix}{name}.")
-        elif isinstance(value, int | float):
-            found[prefix + name] = float(value)
-    return found
-
-
-def describe(extents: Numbers, tile: TileFields) -> Numbers:
-    """What the model sees of a candidate."""
-    fields = numbers(tile)
-    row = {f"work {name}": value for name, value in extents.items()}
-    row |= {f"tile {name}": value for name, value in fields.items()}
-    for one, other in combinations(sorted(fields), 2):
-        row[f"{one} x {other}"] = fields[one] * fields[other]
-    for name, step in fields.items():
-        for extent, size in extents.items():
-            if step > 0 and size > 1:
-                row[f"waste {extent} by {name}"] = ceil(size / step) * step / size
-    return row

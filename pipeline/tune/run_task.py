@@ -13,7 +13,6 @@ from pipeline.errors import WorkFailedError
 from pipeline.records import canonical
 from pipeline.tasks import Task
 from pipeline.tile_fields import TileFields
-from pipeline.tune.arguments import outputs, updates
 from pipeline.tune.bench import Bench
 from pipeline.tune.conditions import task_key
 from pipeline.tune.devices import CandidateError, Care, Device, Job
@@ -41,6 +40,7 @@ class TaskRun:
     subject: Subject
     search: Search
     bench: Bench
+    family: str
     threads: tuple[int, ...]
     seed: int
     libraries: dict[str, Library] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class TaskRun:
 
     @cached_property
     def key(self) -> str:
-        """The name of the task in the journal, which for a kernel has the tiles to choose from."""
+        """The name of the task in the journal, with the tiles that a kernel chooses from."""
         return key_of(self.task, self.subject)
 
     @cached_property
@@ -58,7 +58,7 @@ class TaskRun:
 
     @cached_property
     def reference(self) -> Future[Reference]:
-        """The unscheduled program and its arguments."""
+        """What candidates are compared with, and their arguments."""
         seeds = tuple(self.seed + number for number in range(CHECK_SEEDS))
         return self.bench.workshop.reference(self.file, seeds)
 
@@ -66,9 +66,7 @@ class TaskRun:
     def job(self) -> Job:
         """What a device has to know."""
         made = self.reference.result()
-        kernel = self.subject.kernel
-        filled, changed = tuple(outputs(kernel)), tuple(updates(kernel))
-        return Job(self.key, made.inputs, changed, filled, made.path, self.threads)
+        return Job(self.key, made.inputs, self.subject.parameters, made.path, self.threads)
 
     def add(self, trial: Trial) -> None:
         """Take the result of a candidate of this run or an earlier one."""
@@ -132,7 +130,7 @@ class TaskRun:
         raise WorkFailedError(
             f"{self.task.name}: none of {len(failed)} candidates is valid, the first because:"
             f" {cause}; to measure them again: shufflenet-tvm logs prune --failures"
-            f" {self.bench.workshop.target.family}"
+            f" {self.family}"
         )
 
     def again(self, finalists: Sequence[Trial], told: Callable[[], None]) -> list[Trial]:
@@ -182,6 +180,4 @@ class TaskRun:
 
 def key_of(task: Task, subject: Subject) -> str:
     """The name of a task in the journal."""
-    stages = subject.stages or ()
-    tiles = [canonical(tile) for choices in stages for tile in (*choices, {})]
-    return task_key(canonical(task.workload), *tiles)
+    return task_key(canonical(task.workload), *subject.choices)

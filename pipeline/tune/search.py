@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pipeline.records import canonical
 from pipeline.tile_fields import TileFields
 from pipeline.tune.entries import Candidate, Origin, Trial, fastest_first
+from pipeline.tune.features import Describe
 from pipeline.tune.ranking import Ranking
 from pipeline.tune.space import Space
 
@@ -34,13 +35,14 @@ class Outlook:
 class Search(ABC):
     """The candidates of a task that were proposed or measured, and those to propose next.
 
-    `rejected` tiles did not fit the machine and were left out before anything was built. What
-    `learns` is given a cost model. `outlook` is what other tasks promise.
+    `rejected` tiles did not fit the machine and were left out before anything was built. With
+    `describe`, a cost model is told of its candidates by that. `outlook` is what other tasks
+    promise.
     """
 
-    learns: bool
     rejected: int
     outlook = Outlook()
+    describe: Describe | None = None
 
     def __init__(self, space: Space) -> None:
         self.hand_tile = space.hand

@@ -7,9 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.environment import cpu_name
 from pipeline.records import Record, Records, canonical, read_records, records_path, write_records
-from pipeline.targets import Target
 from pipeline.tasks import Task
 from pipeline.tune.bench import Bench
 from pipeline.tune.budget import KERNEL_TRIALS, STAGES_SHARE, Budget, Clock
@@ -17,11 +15,12 @@ from pipeline.tune.conditions import schedules_digest
 from pipeline.tune.entries import Candidate, Final, Trial
 from pipeline.tune.history import read_history
 from pipeline.tune.journal import Journal
+from pipeline.tune.kind import Kind, Tiles
 from pipeline.tune.opening import opened, pending, restore
 from pipeline.tune.phase import Phase, Round
 from pipeline.tune.progress import Progress, Tally
 from pipeline.tune.run_task import TaskRun
-from pipeline.tune.subject import Tiles, best_tiles
+from pipeline.tune.stage_tiles import best_tiles
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Session:
 
     def __init__(  # noqa: PLR0913 - each is part of a run
         self,
-        target: Target,
+        kind: Kind,
         logs: Path,
         journal: Journal,
         bench: Bench,
@@ -48,9 +47,9 @@ class Session:
         seed: int,
         progress: Callable[[Progress], None],
     ) -> None:
-        self.target, self.logs, self.journal, self.bench = target, logs, journal, bench
+        self.kind, self.logs, self.journal, self.bench = kind, logs, journal, bench
         self.budget, self.seed, self.progress = budget, seed, progress
-        self.records = read_records(logs, target.family)
+        self.records = read_records(logs, kind.family)
         self.history = read_history(journal)
         self.schedules = schedules_digest()
         self.tally = Tally()
@@ -88,7 +87,7 @@ class Session:
         """Measure candidates of these tasks, and decide on each."""
         bench, limit = self.bench, self.budget.limit * len(tasks)
         self.runs, lessons = opened(
-            tasks, self.target, self.records, bench, self.journal, self.history, self.logs,
+            tasks, self.kind, self.records, bench, self.journal, self.history, self.logs,
             self.seed, best,
         )  # fmt: skip
         self.tally.rejected += sum(run.search.rejected for run in self.runs)
@@ -154,7 +153,7 @@ class Session:
             len(run.search.trials),
             len(run.search.failed),
             tvm,
-            cpu_name(),
+            str(self.journal.about["device"]),
         )
         by_key = {**self.records.by_key, record.key: record}
         self.records = Records(family, by_key, self.records.outdated)

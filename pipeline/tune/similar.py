@@ -11,8 +11,8 @@ from typing import Any
 
 from pipeline.records import Record, canonical
 from pipeline.tile_fields import TileFields
-from pipeline.tune.ranking import Numbers, numbers
-from pipeline.tune.stage_space import StageSpace
+from pipeline.tune.features import Numbers, numbers
+from pipeline.tune.space import ListedSpace
 
 COUNT = 4
 # How far apart two choices are that cannot be counted.
@@ -20,7 +20,7 @@ OTHER = 1.0
 
 
 def similar_tiles(
-    workload: Mapping[str, Any], space: StageSpace, records: Sequence[Record]
+    workload: Mapping[str, Any], space: ListedSpace, records: Sequence[Record]
 ) -> list[tuple[TileFields, Record]]:
     """The tiles of the space that are nearest to those of the most similar records, and those."""
     others = [

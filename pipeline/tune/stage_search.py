@@ -1,8 +1,9 @@
 """The order in which the tiles of one operator are measured.
 
 After the hand tile, and the one that is expected to be faster if other workloads taught that, come
-those of earlier records and of similar tasks, then what the cost model finds fastest, with one in
-four at random. No candidate is proposed twice.
+those of earlier records and of similar tasks, those that are likely to be fast by what is known of
+the target, then what the cost model finds fastest, with one in four at random. No candidate is
+proposed twice.
 """
 
 import random
@@ -12,7 +13,7 @@ from pipeline.records import canonical
 from pipeline.tune.entries import Candidate, Trial, fastest_first
 from pipeline.tune.ranking import Ranking
 from pipeline.tune.search import BATCH, LEAD, Outlook, Proposal, Search
-from pipeline.tune.stage_space import StageSpace
+from pipeline.tune.space import ListedSpace
 
 # Of a batch, for what the model does not know.
 RANDOM = 2
@@ -23,23 +24,23 @@ PATIENCE = 24
 class StageSearch(Search):
     """All tiles of an operator; `seeds` are those to begin with, as far as they fit."""
 
-    learns = True
-
     def __init__(
-        self, space: StageSpace, seeds: Sequence[Proposal], seed: int, outlook: Outlook
+        self, space: ListedSpace, seeds: Sequence[Proposal], seed: int, outlook: Outlook
     ) -> None:
         super().__init__(space)
-        self.outlook = outlook
-        fitting = {canonical(tile) for tile in space.tiles}
+        self.space, self.describe, self.outlook = space, space.describe, outlook
         seeds = [*([outlook.first] if outlook.first else []), *seeds]
-        first = [(tile, origin) for tile, origin in seeds if canonical(tile) in fitting]
+        first = [(tile, origin) for tile, origin in seeds if space.fits(tile)]
         self.rejected = len(seeds) - len(first)
+        first += [(tile, "likely") for tile in space.likely]
         rest: list[Proposal] = [(tile, "random") for tile in space.tiles]
         random.Random(seed).shuffle(rest)
         self._order: dict[str, Proposal] = {}
-        for tile, origin in [(space.hand, "hand"), *first, *rest]:
+        for tile, origin in [(space.hand, "hand"), *first]:
             self._order.setdefault(canonical(tile), (tile, origin))
-        self._first = 1 + len(first)
+        self._first = len(self._order)
+        for tile, origin in rest:
+            self._order.setdefault(canonical(tile), (tile, origin))
 
     @property
     def size(self) -> int:
@@ -47,12 +48,12 @@ class StageSearch(Search):
         return len(self._order)
 
     def knows(self, candidate: Candidate) -> bool:
-        """Whether a candidate is in the space, as it is on this machine."""
-        return candidate.key in self._order
+        """Whether a candidate can be made, as the target is."""
+        return candidate.key in self._order or self.space.fits(candidate.tile)
 
     def is_over(self, known: Sequence[Trial]) -> bool:
         """Whether all were proposed, or the last ones of these brought no clear lead."""
-        return len(self.proposed) >= self.size or improves_no_more(known)
+        return self._order.keys() <= self.proposed or improves_no_more(known)
 
     def batch(self, limit: int, known: Sequence[Trial], ranking: Ranking | None) -> list[Proposal]:
         """The next proposals; without a ranking, what is not yet known is taken by chance."""

@@ -7,13 +7,16 @@ sketch with a decision, so that no candidate exceeds the registers. The spaces a
 to some 150 candidates, that they are listed, not mutated at random.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from tvm import s_tir
 from tvm.s_tir.schedule import Trace
 from tvm.tirx import PrimFunc
 
 from pipeline.tile_fields import TileFields, field_names, stage_fields
+from pipeline.tune.features import Numbers, describe
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.kernel_function import program, schedule_stage
 from schedules.cpu.operators import operator
@@ -41,6 +44,19 @@ class StageSpace:
         work = self.stage.work
         tile = operator(work).hand_tiles(work, self.machine, self.strip_rows)[0]
         return stage_fields(self.stage, tile)
+
+    @property
+    def likely(self) -> list[TileFields]:
+        """None but the tile by hand."""
+        return []
+
+    def fits(self, tile: TileFields) -> bool:
+        """Whether it is one of them."""
+        return tile in self.tiles
+
+    def describe(self, workload: Mapping[str, Any], tile: TileFields) -> Numbers:
+        """What the cost model sees of a candidate."""
+        return describe(workload, tile)
 
     @cached_property
     def program(self) -> PrimFunc:

@@ -1,17 +1,18 @@
 """The process that measures, here or on a device that a TVM RPC tracker lends.
 
-    {"command": "connect", "device": "local" or "rpc://127.0.0.1:9190/key", "session": 120} -> {}
-    {"command": "prepare", "inputs": ["x.npz"], "updates": [], "reference": "r.so",
+    {"command": "connect", "device": "local" or "rpc://127.0.0.1:9190/key",
+     "processor": "cpu" or "cuda", "session": 120}                                     -> {}
+    {"command": "prepare", "inputs": ["x.npz"], "updates": [], "aliases": [], "reference": "r.so",
      "outputs": [[[28, 28, 240], "float32"]], "expected": ["y.npz"]}                   -> {}
     {"command": "load", "library": "k.so"}                                             -> {}
     {"command": "measure", "threads": [2, 1], "repeats": 5, "milliseconds": 4, "slow_above": 1e-4,
      "thorough_below": 9e-5}                                           -> {"seconds": [4e-5, 7e-5]}
 
 `prepare` runs the unscheduled kernel on the arguments of each seed, unless its outputs are there
-from an earlier process. `measure` checks what `load` loaded on the arguments of the first seed and
-times it: shortly, and where that is not above `slow_above`, `repeats` times so many milliseconds.
-Where the mean time is below `thorough_below` it is checked on the arguments of all other seeds. A
-kernel may crash or never end: then the other side starts another process.
+from an earlier process or from the builder. `measure` checks what `load` loaded on the arguments of
+the first seed and times it: shortly, and where that is not above `slow_above`, `repeats` times so
+many milliseconds. Where the mean time is below `thorough_below` it is checked on the arguments of
+all other seeds. A kernel may crash or never end: then the other side starts another process.
 """
 
 import gc
@@ -38,8 +39,6 @@ TOLERANCES = {"float32": 1e-4, "float16": 2e-2}
 # The short look: the median of so many times so many milliseconds, so that one interrupt does not
 # move it.
 LOOKS, LOOK_MS = 3, 1
-# TVM's word for one thread on each of the fastest cores.
-FASTEST_CORES = 1
 
 
 class Worker:
@@ -63,14 +62,16 @@ class Worker:
         # A device has one session at a time, which ends with the last object that lives there.
         self.__dict__.clear()
         gc.collect()
-        self.place = place_of(request["device"], request["session"])
+        self.place = place_of(request["device"], request["processor"], request["session"])
         return {}
 
     def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take the arguments of each seed, and the outputs of the reference."""
         self.outputs = request["outputs"]
         self.updates = request["updates"]
-        self.inputs = [self._tensors(Path(path)) for path in request["inputs"]]
+        self.inputs = [
+            self._tensors(Path(path), dict(request["aliases"])) for path in request["inputs"]
+        ]
         paths = [Path(path) for path in request["expected"]]
         if not all(path.exists() for path in paths):
             kernel = self.place.load(Path(request["reference"]))["main"]
@@ -87,7 +88,7 @@ class Worker:
     def measure(self, request: dict[str, Any]) -> dict[str, Any]:
         """Check and time the library at each number of threads."""
         for threads in request["threads"]:
-            self._configure(threads)
+            self.place.use(threads)
             self._checked(0)
         above, below = request["slow_above"], request["thorough_below"]
         look = request | {"repeats": LOOKS, "milliseconds": LOOK_MS}
@@ -101,31 +102,24 @@ class Worker:
 
     def ping(self, _: dict[str, Any]) -> dict[str, Any]:
         """Answer, if the device does."""
-        self.place.function("runtime.config_threadpool")
+        self.place.answer()
         return {}
 
     def _times(self, request: dict[str, Any]) -> list[float]:
         """The time with each number of threads."""
         seconds = []
         for threads in request["threads"]:
-            self._configure(threads)
+            self.place.use(threads)
             seconds.append(self.timed(request))
         return seconds
 
-    def _configure(self, threads: int) -> None:
-        self.place.function("runtime.config_threadpool")(FASTEST_CORES, threads)
-
     def timed(self, request: dict[str, Any]) -> float:
         """The median time of the loaded library, in seconds."""
-        evaluator = self.library.time_evaluator(
-            "main",
-            self.place.device,
-            number=1,
-            repeat=request["repeats"],
-            min_repeat_ms=request["milliseconds"],
+        arguments = [*self._fresh(self.inputs[0]), *self._outputs()]
+        times = self.place.times(
+            self.library, arguments, request["repeats"], request["milliseconds"]
         )
-        arguments = (*self._fresh(self.inputs[0]), *self._outputs())
-        return float(statistics.median(evaluator(*arguments).results))
+        return float(statistics.median(times))
 
     def _checked(self, seed: int) -> None:
         outputs = self._run(self.library["main"], self.inputs[seed])
@@ -145,8 +139,15 @@ class Worker:
             fresh[at] = tvm.runtime.tensor(array, device=self.place.device)
         return fresh
 
-    def _tensors(self, path: Path) -> list[Any]:
-        return [tvm.runtime.tensor(array, device=self.place.device) for array in _arrays(path)]
+    def _tensors(self, path: Path, aliases: dict[int, int]) -> list[Any]:
+        """The arguments in a file; those that are another one's tensor are not copied again."""
+        arrays = _arrays(path)
+        tensors = {
+            at: tvm.runtime.tensor(array, device=self.place.device)
+            for at, array in enumerate(arrays)
+            if at not in aliases
+        }
+        return [tensors[aliases.get(at, at)] for at in range(len(arrays))]
 
     def _outputs(self) -> list[Any]:
         """Outputs in which every element that is never written stays not a number."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import WorkFailedError
-from pipeline.targets import Target
 from pipeline.tile_fields import TileFields
 from pipeline.tune.child import Child, ChildDiedError, ChildError, ChildHungError
 from pipeline.tune.space import Subject
@@ -39,7 +38,7 @@ class Library:
 
 @dataclass(frozen=True)
 class Reference:
-    """The library of an unscheduled kernel, and its arguments of each seed."""
+    """What candidates are compared with, which may be a library, and the arguments of each seed."""
 
     path: Path
     inputs: tuple[Path, ...]
@@ -48,10 +47,8 @@ class Reference:
 class Workshop:
     """So many builders, and the folder they build into. `close` ends them."""
 
-    def __init__(
-        self, target: Target, folder: Path, builders: int, module: str = "pipeline.tune.builder"
-    ) -> None:
-        self.target, self.folder = target, folder
+    def __init__(self, folder: Path, builders: int, module: str = "pipeline.tune.builder") -> None:
+        self.folder = folder
         self._children = [Child(module, {}) for _ in range(builders)]
         self._free: queue.Queue[Child] = queue.Queue()
         for child in self._children:
@@ -71,7 +68,7 @@ class Workshop:
     def subject(self, subject: Subject, name: str) -> str:
         """Write a subject where the builders find it."""
         path = self.folder / f"{name}.pickle"
-        path.write_bytes(pickle.dumps((self.target, subject)))
+        path.write_bytes(pickle.dumps(subject))
         return str(path)
 
     def build(self, subject: str, tile: TileFields) -> Future[Library]:
@@ -79,7 +76,7 @@ class Workshop:
         return self._executor.submit(self._build, subject, tile)
 
     def reference(self, subject: str, seeds: tuple[int, ...]) -> Future[Reference]:
-        """The unscheduled program with arguments of these seeds."""
+        """What candidates are compared with for arguments of these seeds."""
         return self._executor.submit(self._reference, subject, seeds)
 
     def program(self, subject: str, tile: TileFields) -> str | None:

@@ -40,6 +40,7 @@ class FakeRuntime:
             given = {"cudaEventElapsedTime": 0.5, "cudaGraphGetNodes": 21}.get(name, 7)
             answer = ([], given) if name == "cudaGraphGetNodes" else (given,)
             nothing = name in ("cudaGraphLaunch", "cudaStreamSynchronize", "cudaEventRecord")
+            nothing |= name.endswith("Destroy")
             return (1 if name == self.failing else 0, *(() if nothing else answer))
 
         return call
@@ -73,6 +74,14 @@ def test_inferences_are_timed_by_events_without_waiting_between_them() -> None:
     assert runtime.calls.count("cudaGraphLaunch") == 3
     assert runtime.calls.count("cudaStreamSynchronize") == 1
     assert runtime.calls.count("cudaEventCreate") == runtime.calls.count("cudaEventDestroy") == 4
+
+
+def test_a_replay_that_is_closed_leaves_nothing_on_the_device() -> None:
+    runtime = FakeRuntime()
+    replay = Replay(lambda _: None, runtime)
+    runtime.calls.clear()
+    replay.close()
+    assert runtime.calls == ["cudaStreamSynchronize", "cudaGraphExecDestroy", "cudaStreamDestroy"]
 
 
 def test_a_call_that_fails_is_named_and_the_collector_runs_again() -> None:

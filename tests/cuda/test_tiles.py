@@ -51,8 +51,8 @@ WORKS = [
         project=Product(2, 8, 12, "relu"), residual=True, mean=True,
     ),
     Chain(
-        Frame(2, 7, 5, 12), Frame(2, 4, 3, 36), window=Window("depthwise", 2),
-        project=Product(2, 6, 9, "relu"), follow=Product(3, 12, 8), order=Order(24, 3, 2),
+        Frame(2, 7, 5, 16), Frame(2, 4, 3, 36), window=Window("depthwise", 2),
+        project=Product(2, 8, 9, "relu"), follow=Product(3, 12, 8), order=Order(24, 3, 2),
         after=24, offset=18, pooled=Frame(2, 7, 5, 18), pool=Window("average", 2),
     ),
     Chain(

@@ -8,10 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from pipeline.compiling import export_function
 from pipeline.tune import builder
+from pipeline.tune.cpu_subject import CpuSubject
 from pipeline.tune.serving import serve
-from pipeline.tune.space import Subject, space_of
 from pipeline.tune.stage_space import StageSpace
 
 BODIES = {"crash": "__builtin_trap();", "endless": 'for (;;) __asm__ volatile("");'}
@@ -19,7 +18,7 @@ BODIES = {"crash": "__builtin_trap();", "endless": 'for (;;) __asm__ volatile(""
 
 def build(request: dict[str, Any]) -> dict[str, Any]:
     """Like the builder's, with faults."""
-    target, subject, space = builder._known(request["subject"])
+    subject, space = builder._known(request["subject"])
     faults = json.loads(os.environ["FAULTS"])
     if not isinstance(space, StageSpace):
         return builder.build(request)
@@ -34,17 +33,17 @@ def build(request: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("no such schedule")
     path = Path(request["library"])
     if fault == "wrong":
-        export_function(_without_activation(subject, target, request), target, path)
+        subject.export(_without_activation(subject, request), path)
     else:
         link(BODIES[fault], path)
     return {"program": fault}
 
 
-def _without_activation(subject: Subject, target: Any, request: dict[str, Any]) -> Any:
+def _without_activation(subject: CpuSubject, request: dict[str, Any]) -> Any:
     (stage,) = subject.kernel.stages
     bare = dataclasses.replace(stage, work=dataclasses.replace(stage.work, activation="none"))
     kernel = dataclasses.replace(subject.kernel, stages=(bare,))
-    return space_of(Subject(kernel), target.machine).function(request["tile"])
+    return CpuSubject(kernel, subject.target).space().function(request["tile"])
 
 
 def link(body: str, path: Path) -> None:

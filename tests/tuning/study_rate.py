@@ -35,6 +35,7 @@ from pipeline.tasks import Task, tasks_of
 from pipeline.tune.bench import Equipment, equipped
 from pipeline.tune.budget import Budget
 from pipeline.tune.conditions import conditions
+from pipeline.tune.cpu_kind import CpuKind
 from pipeline.tune.journal import Journal
 from pipeline.tune.run_task import REPEAT_MS, REPEATS
 from pipeline.tune.session import Session
@@ -57,11 +58,11 @@ def ours(tasks: list[Task], target: Target, trials: int) -> tuple[int, float]:
         begun = time.monotonic()
         with (
             Journal(logs, target.family, conditions(target)) as journal,
-            equipped(target, ("local",), work, Equipment()) as bench,
+            equipped(CpuKind(target), ("local",), work, Equipment()) as bench,
         ):
             told: list[Any] = []
             budget = Budget(trials)
-            session = Session(target, logs, journal, bench, budget, SEED, told.append)
+            session = Session(CpuKind(target), logs, journal, bench, budget, SEED, told.append)
             tally = session.run(tasks, "study").tally
         print(tally, flush=True)
         return tally.measured - tally.failed, time.monotonic() - begun

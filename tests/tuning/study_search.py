@@ -47,13 +47,14 @@ from pipeline.tile_fields import TileFields
 from pipeline.tune.bench import Equipment, equipped
 from pipeline.tune.budget import Budget
 from pipeline.tune.conditions import conditions
+from pipeline.tune.cpu_kind import CpuKind
+from pipeline.tune.cpu_subject import CpuSubject
 from pipeline.tune.entries import Candidate, Outcome, Trial
 from pipeline.tune.history import read_history
 from pipeline.tune.journal import Journal, journal_path
 from pipeline.tune.run_task import TaskRun, key_of
 from pipeline.tune.search import Outlook
 from pipeline.tune.session import Session
-from pipeline.tune.space import Subject
 from pipeline.tune.stage_search import StageSearch
 from pipeline.tune.stage_space import StageSpace
 
@@ -95,13 +96,15 @@ def tuned(tasks: list[Task], target: Target, logs: Path, trials: int, known: int
     with (
         tempfile.TemporaryDirectory() as work,
         Journal(logs, target.family, about) as journal,
-        equipped(target, ("local",), Path(work), Equipment()) as bench,
+        equipped(CpuKind(target), ("local",), Path(work), Equipment()) as bench,
     ):
-        session = Session(target, logs, journal, bench, Budget(trials), SEED, lambda _: None)
+        session = Session(
+            CpuKind(target), logs, journal, bench, Budget(trials), SEED, lambda _: None
+        )
         tally = session.run(tasks, "study").tally
         found = sorted(read_history(journal).trials, key=lambda one: one.candidate.number)
     print(f"{tally.measured} candidates, {tally.failed} failed", flush=True)
-    keys = {key_of(task, Subject(task.kernel)) for task in tasks}
+    keys = {key_of(task, CpuSubject(task.kernel, target)) for task in tasks}
     own = [one for one in found if one.candidate.task in keys]
     return Run(
         [one for one in own if one.candidate.number < known],
@@ -115,12 +118,14 @@ def values(tasks: list[Task], target: Target, runs: Iterable[Run]) -> dict[Tile,
     value: dict[Tile, float] = {}
     with (
         tempfile.TemporaryDirectory() as work,
-        equipped(target, ("local",), Path(work), Equipment()) as bench,
+        equipped(CpuKind(target), ("local",), Path(work), Equipment()) as bench,
     ):
         for task in tasks:
             space = StageSpace(task.kernel, target.machine)
             search = StageSearch(space, (), SEED, Outlook())
-            run = TaskRun(task, Subject(task.kernel), search, bench, (1,), SEED)
+            run = TaskRun(
+                task, CpuSubject(task.kernel, target), search, bench, target.family, (1,), SEED
+            )
             hand = Candidate(0, 0, run.key, space.hand, "hand")
             own = [one.candidate for one in served if one.candidate.task == run.key]
             tiles = {one.key: Trial(one, Outcome(None)) for one in (hand, *own)}
@@ -142,9 +147,11 @@ def leaders(run: Run) -> list[Trial]:
 
 def curve(tasks: list[Task], target: Target, run: Run, value: dict[Tile, float]) -> Curve:
     """How the network's time falls with each of the new candidates."""
-    calls = {key_of(task, Subject(task.kernel)): task.calls for task in tasks}
+    calls = {key_of(task, CpuSubject(task.kernel, target)): task.calls for task in tasks}
     hand = {
-        key_of(task, Subject(task.kernel)): canonical(StageSpace(task.kernel, target.machine).hand)
+        key_of(task, CpuSubject(task.kernel, target)): canonical(
+            StageSpace(task.kernel, target.machine).hand
+        )
         for task in tasks
     }
     best: dict[str, Trial] = {}
@@ -166,7 +173,7 @@ def apart(
     """Of each operator its new candidates up to the first that is near to its best, or all."""
     counts = []
     for task in tasks:
-        key = key_of(task, Subject(task.kernel))
+        key = key_of(task, CpuSubject(task.kernel, target))
         hand = canonical(StageSpace(task.kernel, target.machine).hand)
         limit = near * min(time for (of, _), time in value.items() if of == key)
         known = [hand, *(one.key for one in run.before if one.candidate.task == key)]

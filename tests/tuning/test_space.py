@@ -95,7 +95,9 @@ def test_a_search_with_a_cost_model_repeats_nothing_and_finds_the_best(
     for turn in range(20):
         known = search.before(turn - 1)
         workload = describe_work(work)
-        ranking = Ranking([(workload, known)], workload, seed) if len(known) >= BATCH else None
+        ranking = None
+        if len(known) >= BATCH:
+            ranking = Ranking([(workload, known)], workload, seed, candidates.describe)
         for tile, origin in search.batch(24 - len(proposed), known, ranking):
             seconds = 1e-3 / (tile["columns"] * tile["vectors"])
             search.add(Trial(Candidate(len(proposed), turn, "t", tile, origin), Outcome(seconds)))

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.targets import Target
 from pipeline.tune.bench import Equipment, equipped
+from pipeline.tune.cpu_kind import CpuKind
 from pipeline.tune.worker import Worker
 
 FAST, LIMIT, SLOW = 1e-4, 2e-4, 3e-4
@@ -18,7 +19,7 @@ class Timed(Worker):
     """A worker of which a candidate takes so many seconds; it notes what it is told to do."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.inputs = seconds, [[], [], []]
+        self.seconds, self.inputs, self.place = seconds, [[], [], []], self
         self.threads: list[int] = []
         self.repeats: list[int] = []
         self.seeds: list[int] = []
@@ -27,7 +28,7 @@ class Timed(Worker):
         self.repeats.append(request["repeats"])
         return self.seconds
 
-    def _configure(self, threads: int) -> None:
+    def use(self, threads: int) -> None:
         self.threads.append(threads)
 
     def _checked(self, seed: int) -> None:
@@ -55,7 +56,7 @@ def test_nothing_is_built_on_the_cores_that_a_measured_kernel_needs(
     cores: int, builders: int, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
-    with equipped(target, ("local",), tmp_path, Equipment()) as bench:
+    with equipped(CpuKind(target), ("local",), tmp_path, Equipment()) as bench:
         assert len(bench.workshop._children) == builders
         contexts = {threads: bench.alone([threads]) for threads in (1, cores)}
         beside = [n for n, context in contexts.items() if isinstance(context, nullcontext)]
@@ -64,5 +65,5 @@ def test_nothing_is_built_on_the_cores_that_a_measured_kernel_needs(
 
 def test_builders_go_on_while_a_remote_device_measures(target: Target, tmp_path: Path) -> None:
     devices = ("rpc://127.0.0.1:1/none",)
-    with equipped(target, devices, tmp_path, Equipment()) as bench:
+    with equipped(CpuKind(target), devices, tmp_path, Equipment()) as bench:
         assert isinstance(bench.alone([64]), nullcontext)

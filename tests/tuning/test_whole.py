@@ -10,7 +10,7 @@ from pipeline.errors import WorkFailedError
 from pipeline.models import InputSpec, load
 from pipeline.records import Records, records_path, write_records
 from pipeline.targets import host
-from pipeline.tune_models import check_whole, tune_models
+from pipeline.tune_models import CpuTuner, check_whole, tune_models
 from pipeline.tuning import Options
 
 NAME, SPEC = "shufflenet-0.25x-g1", InputSpec(64, 64)
@@ -20,11 +20,11 @@ def test_a_model_that_computes_something_else_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, other = load(NAME, SPEC, None, 0), load(NAME, SPEC, None, 1)
-    check_whole(model, host(), tmp_path, seed=7)
+    check_whole(model, CpuTuner(host(), tmp_path), seed=7)
     build = module.build
     monkeypatch.setattr(module, "build", lambda _, *rest: build(other, *rest))
     with pytest.raises(WorkFailedError, match=f"{NAME}.* wrong"):
-        check_whole(model, host(), tmp_path, seed=7)
+        check_whole(model, CpuTuner(host(), tmp_path), seed=7)
 
 
 def test_records_of_a_wrong_model_are_put_back(
