@@ -28,7 +28,7 @@ def emit(
     with builder.function("main", [image]):
         with builder.dataflow():
             kernels = {
-                work: builder.add_func(_named(function, name, early), name)
+                work: builder.add_func(named(function, name, early), name)
                 for work, (name, function) in functions.items()
             }
             values: dict[str, relax.Expr] = {network.source: image}
@@ -42,11 +42,11 @@ def emit(
     return builder.finalize()
 
 
-def _named(function: PrimFunc, name: str, early: bool) -> PrimFunc:
-    """The function under its name, and left alone by TVM's own schedules."""
+def named(function: PrimFunc, name: str, early: bool) -> PrimFunc:
+    """The function under its name, left alone by TVM's own schedules; see `emit` for `early`."""
     attributes = {"global_symbol": name, "tirx.is_scheduled": True}
-    named: PrimFunc = function.with_attr(attributes | (EARLY if early else {}))
-    return named
+    made: PrimFunc = function.with_attr(attributes | (EARLY if early else {}))
+    return made
 
 
 def _emit(

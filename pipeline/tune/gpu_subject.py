@@ -11,6 +11,7 @@ from tvm.tirx import PrimFunc
 
 from pipeline.compiling import compiling
 from pipeline.gpu.compilers import Compiler, compiler_named
+from pipeline.gpu.emit import named
 from pipeline.gpu.expected import expected
 from pipeline.gpu.package import device_module, export_library, keeping_source
 from pipeline.gpu.random_arguments import packed, random_arguments
@@ -73,7 +74,7 @@ class GpuSubject:
 
 def compiled(function: PrimFunc, target: GpuTarget) -> tuple[tvm.runtime.Module, str]:
     """The host side of a kernel, and its CUDA source."""
-    module = tvm.IRModule({MAIN: function.with_attr("global_symbol", MAIN)})
+    module = tvm.IRModule({MAIN: named(function, MAIN, target.launches_early)})
     with compiling(target.dtype), keeping_source():
         host = tvm.compile(module, target=target.tvm).mod
     return host, device_module(host).inspect_source("cuda")

@@ -85,6 +85,8 @@ class Session:
         self, tasks: Sequence[Task], best: Mapping[str, Tiles], over: Callable[[], bool]
     ) -> None:
         """Measure candidates of these tasks, and decide on each."""
+        if not tasks:
+            return
         bench, limit = self.bench, self.budget.limit * len(tasks)
         self.runs, lessons = opened(
             tasks, self.kind, self.records, bench, self.journal, self.history, self.logs,
