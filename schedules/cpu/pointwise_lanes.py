@@ -20,6 +20,7 @@ and, as weights are loaded before they are due, more than one for those.
 """
 
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 from tvm import s_tir
@@ -75,8 +76,11 @@ class PointwiseLanes(Pointwise):
 
     @property
     def depth(self) -> int:
-        """Input channels that are loaded at once: a power of two that divides those of a group."""
-        return min(self.inputs & -self.inputs, self.lanes)
+        """Input channels that are loaded at once: a power of two that divides those of a group.
+
+        No more than `lanes`, which are no power of two where a group has three outputs.
+        """
+        return gcd(self.inputs, 1 << (self.lanes.bit_length() - 1))
 
     def place(self, group: Any, channel: Any) -> Any:
         """Where a channel of a group, counted from `first`, lies in `target`."""

@@ -61,6 +61,9 @@ POINTWISE = [
     (1, 14, 14, 4, 68, 17, 1, 0, 0, 0),
     (1, 7, 7, 2, 50, 25, 2, 1, 0, 0),
     (1, 1, 1, 1, 96, 1000, 1, 0, 0, 0),
+    # Three outputs are a vector of three lanes, but inputs are loaded by powers of two.
+    (1, 1, 1, 1, 52, 3, 1, 0, 0, 0),
+    (2, 3, 5, 2, 8, 3, 2, 0, 1, 0),
     (2, 5, 7, 3, 8, 9, 3, 1, 1, 5),
     (3, 1, 1, 1, 7, 13, 1, 0, 0, 0),
     # All but one extent collapse; primes; one below, at and above the width of a vector.
