@@ -5,7 +5,7 @@
     replay          one launch for all kernels; nothing is allocated, the host waits for nothing
 
 The graph reads and writes the memory that it was captured with: an input is copied into the same
-tensor, and the result is the same tensor after each replay. The memory between the kernels goes back
+tensor, and the result is the same tensor after each replay. The memory between kernels goes back
 to the runtime's pool after the capture, so what else runs in this process may write there, and
 replays write over what it keeps: one network a process.
 """

@@ -5,16 +5,8 @@ from typing import Any
 
 from schedules.cuda.chain_stage import stage, unload_mean
 from schedules.cuda.emit_product import emit_product
-from schedules.cuda.product import (
-    Added,
-    Epilogue,
-    Meanwhile,
-    Product,
-    Rows,
-    Span,
-    Spot,
-    store_global,
-)
+from schedules.cuda.epilogue import Added, Epilogue, Span, store_global
+from schedules.cuda.product import Meanwhile, Product, Rows, Spot
 from schedules.cuda.product_lanes import Nest
 from schedules.cuda.shared_rows import SharedRows, data_rows, fill_rows, padded_rows, rows_in
 from schedules.cuda.site import Site

@@ -7,9 +7,10 @@ from tvm.script.ir_builder import tirx as T
 from schedules.cuda.block import select
 from schedules.cuda.chain import first_product
 from schedules.cuda.emit_product import emit_product
+from schedules.cuda.epilogue import Epilogue
 from schedules.cuda.extent import access_of, image_of
 from schedules.cuda.patch import KERNEL, Halo
-from schedules.cuda.product import Epilogue, Product, Rows, Spot
+from schedules.cuda.product import Product, Rows, Spot
 from schedules.cuda.product_lanes import Nest
 from schedules.cuda.shared_rows import SharedRows, data_rows, fill_rows, padded_rows, rows_in
 from schedules.cuda.site import Patch, Site

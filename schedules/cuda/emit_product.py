@@ -1,6 +1,7 @@
 """Writing a product by lanes or by matrices."""
 
-from schedules.cuda.product import Access, Epilogue, Job, Meanwhile, Rows
+from schedules.cuda.epilogue import Epilogue
+from schedules.cuda.product import Access, Job, Meanwhile, Rows
 from schedules.cuda.product_lanes import Nest, begin_by_lanes, emit_by_lanes, nest_of
 from schedules.cuda.product_matrices import emit_by_matrices
 

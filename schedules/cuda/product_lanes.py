@@ -20,22 +20,10 @@ from typing import Any
 from tvm.script.ir_builder import tirx as T
 
 from schedules.cuda.block import when_all
+from schedules.cuda.epilogue import Epilogue, add_up, finish, parts_buffer
 from schedules.cuda.loops import serial, unrolled, vector
-from schedules.cuda.product import (
-    Access,
-    Epilogue,
-    Job,
-    Meanwhile,
-    Rows,
-    Spot,
-    add_up,
-    finish,
-    largest_divisor,
-    load_early,
-    parts_buffer,
-    spot_of,
-)
-from schedules.cuda.vectors import SUM, Row, buffer, lanewise, quads, widened
+from schedules.cuda.product import Access, Job, Meanwhile, Rows, Spot, largest_divisor, spot_of
+from schedules.cuda.vectors import SUM, Row, buffer, lanewise, load_early, quads, widened
 from schedules.program import zero
 
 # Accesses of 128 bits in a line of the cache, or in all banks of shared memory.

@@ -25,20 +25,11 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.cuda.block import Block, when
 from schedules.cuda.device import LOAD_MATRIX, MULTIPLY_MATRICES, ROLLED
+from schedules.cuda.epilogue import Epilogue, Parts, add_up, parts_buffer
 from schedules.cuda.fragments import COLUMNS, DEPTH, ROWS, STEPS, deep, steps_of
 from schedules.cuda.loops import serial, unrolled, vector
 from schedules.cuda.matrix_shape import CHUNK, MOST_VECTORS, Shape, shape_of, staged_whole
-from schedules.cuda.product import (
-    Epilogue,
-    Job,
-    Meanwhile,
-    Parts,
-    Product,
-    Rows,
-    add_up,
-    largest_divisor,
-    parts_buffer,
-)
+from schedules.cuda.product import Job, Meanwhile, Product, Rows, largest_divisor
 from schedules.cuda.shared_rows import SharedRows, padded_rows
 from schedules.cuda.vectors import buffer
 from schedules.gpu import WARP

@@ -8,7 +8,7 @@ No register holds more than a value of float32, so vectors of eight sums would g
 counts is that eight halves are moved at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +19,7 @@ import numpy as np
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from schedules.cuda.device import LOAD_EARLY
 from schedules.cuda.loops import unrolled, vector
 
 ACCESS_BYTES = 16
@@ -111,6 +112,15 @@ def write(target: Any, lanes: int, value: Lanes, place: Callable[[Any], list[Any
         value = copy.__getitem__
     with vector(lanes) as lane:
         T.buffer_store(target, value(lane), place(lane))
+
+
+def load_early(tensor: Any, place: Sequence[Any], into: Any, offset: int) -> None:
+    """The 128 bits at a place of a tensor to registers, where this is written and not later."""
+    flat: Any = 0
+    for index, extent in zip(place, tensor.shape, strict=True):
+        flat = flat * int(extent) + index
+    to, source = into.access_ptr("w", offset=offset), tensor.access_ptr("r", offset=flat)
+    T.evaluate(T.call_extern("void", LOAD_EARLY, to, source))
 
 
 def channel_at(tensor: Any, row: Any, first: Any, lane: Any) -> Any:
