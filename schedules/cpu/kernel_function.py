@@ -12,6 +12,7 @@ from tvm import s_tir
 from tvm.tirx import PrimFunc
 
 from schedules.cpu.border import Border
+from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.moves import Nest, begin_apart
@@ -19,6 +20,7 @@ from schedules.cpu.operators import operator
 from schedules.cpu.overlap import overlapping, rows_first, steps_of, strip_tile
 from schedules.cpu.prefetch import fetching_ahead
 from schedules.cpu.prefetch_rows import rows_ahead
+from schedules.cpu.prefetch_windows import windows_ahead
 from schedules.cpu.strips import function, in_sequence, in_steps, in_strips, nests_of
 from schedules.frame import Frame, Planes
 from schedules.program import prim_func, scratch, tensor
@@ -97,7 +99,7 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
             continue
         sch = s_tir.Schedule(part)
         nest = schedule_stage(sch, stage, strip_tile(stage, tile), alone)
-        strips.append(_fetching_ahead(sch, stage, nest))
+        strips.append(_fetching_ahead(sch, stage, tile, nest))
         first.append(rows_first(stage))
     if kernel.overlaps:
         return _in_place(in_steps(whole, borders, strips, steps, first), kernel)
@@ -118,10 +120,14 @@ def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = T
     return nest
 
 
-def _fetching_ahead(sch: s_tir.Schedule, stage: Stage, nest: Nest) -> PrimFunc:
+def _fetching_ahead(sch: s_tir.Schedule, stage: Stage, tile: Any, nest: Nest) -> PrimFunc:
     """The scheduled function of a stage, which fetches ahead where it can."""
+    reads = dict(stage.reads)
+    if isinstance(stage.work, Depthwise):
+        names = f"{stage.name}_sum_update", reads["data"]
+        return windows_ahead(sch, nest.reduction, stage.work, tile, names)
     if nest.rows is not None and isinstance(stage.work, FirstConvolution):
-        return rows_ahead(sch, nest.rows, stage.work, dict(stage.reads)["data"])
+        return rows_ahead(sch, nest.rows, stage.work, reads["data"])
     if nest.panel is None:
         return sch.mod["main"]
     return fetching_ahead(sch, nest.panel, f"{stage.name}_weight")

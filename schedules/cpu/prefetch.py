@@ -26,8 +26,8 @@ from tvm.tirx import PrimFunc
 
 from schedules.machine import LINE
 
-# What the instruction says: the line will be read, again and again, and is data.
-READ, OFTEN, DATA = 0, 3, 1
+# What the instruction says: the line will be read, soon or after other things, and is data.
+READ, SOON, LATER, DATA = 0, 3, 2, 1
 
 
 @dataclass(frozen=True)
@@ -65,33 +65,38 @@ def fetching_ahead(sch: s_tir.Schedule, panel: Panel, weight: str) -> PrimFunc:
     if a_step > line or groups * vectors == panel.vectors:
         return function
 
-    def place(axes: list[Any]) -> list[Any]:
+    def places(axes: list[Any]) -> list[list[Any]]:
         group, vector = axes[panel.pixel_axes : panel.pixel_axes + 2]
         following = (group * vectors + vector + panel.vectors) % (groups * vectors)
         ahead = _count(pixels) * share + tirx.Min(_count(steps) * a_step, share - line)
-        return [0, following, *[0] * (len(rest) - 1), ahead]
+        return [[0, following, *[0] * (len(rest) - 1), ahead]]
 
-    return fetching(sch, panel.steps[-1], panel.block, weight, place)
+    return fetching(sch, panel.steps[-1], panel.block, weight, places)
 
 
-def fetching(
+def fetching(  # noqa: PLR0913 - where, and what
     sch: s_tir.Schedule,
     loop: Any,
     block: str,
     parameter: str,
-    place: Callable[[list[Any]], list[Any]],
+    places: Callable[[list[Any]], list[list[Any]]],
+    when: int = SOON,
 ) -> PrimFunc:
-    """The scheduled function, where each iteration of a loop ends with fetching a line.
+    """The scheduled function, where each iteration of a loop ends with fetching lines.
 
-    It is the line of `parameter` at the `place` that follows from what the axes of the block are,
-    the innermost in the loop, in its first iteration there.
+    They are the lines of `parameter` at the `places` that follow from what the axes of the block
+    are, the innermost in the loop, in its first iteration there.
     """
     function = sch.mod["main"]
     buffer = _parameter(function, parameter)
 
-    def fetch(body: Any) -> Any:
-        address = tirx.address_of(tirx.BufferLoad(buffer, place(_first_iteration(body, block))))
-        return tirx.Evaluate(tirx.call_intrin("void", "tirx.prefetch", address, READ, OFTEN, DATA))
+    def fetch(body: Any) -> list[Any]:
+        made = []
+        for place in places(_first_iteration(body, block)):
+            address = tirx.address_of(tirx.BufferLoad(buffer, place))
+            call = tirx.call_intrin("void", "tirx.prefetch", address, READ, when, DATA)
+            made.append(tirx.Evaluate(call))
+        return made
 
     return function.with_body(_ended(function.body, sch.get(loop).loop_var, fetch))
 
@@ -154,11 +159,11 @@ def _root(stmt: Any, changed: Callable[[Any], Any]) -> Any:
     return s_tir.SBlockRealize([], True, made)
 
 
-def _ended(stmt: Any, variable: Any, ending: Callable[[Any], Any]) -> Any:
+def _ended(stmt: Any, variable: Any, ending: Callable[[Any], list[Any]]) -> Any:
     """The statement where each iteration of the loop over `variable` has an ending to its body."""
     if isinstance(stmt, tirx.For):
         if stmt.loop_var.same_as(variable):
-            return _for(stmt, tirx.SeqStmt([stmt.body, ending(stmt.body)]))
+            return _for(stmt, tirx.SeqStmt([stmt.body, *ending(stmt.body)]))
         return _for(stmt, _ended(stmt.body, variable, ending))
     if isinstance(stmt, tirx.SeqStmt):
         return tirx.SeqStmt([_ended(one, variable, ending) for one in stmt.seq])

@@ -36,10 +36,10 @@ def rows_ahead(sch: s_tir.Schedule, loops: Rows, work: "FirstConvolution", image
     plane, below = sch.get(loops.planes).loop_var, sch.get(loops.rows).loop_var
     _, padding = work.window
 
-    def place(axes: list[Any]) -> list[Any]:
+    def places(axes: list[Any]) -> list[list[Any]]:
         number, y = work.row(axes[0])
         row = (y + 1) * work.stride + below - padding
         inside = tirx.Min(tirx.Max(row, 0), work.source.height - 1)
-        return [number, plane, inside, axes[1] * work.stride]
+        return [[number, plane, inside, axes[1] * work.stride]]
 
-    return fetching(sch, loops.rows, loops.block, image, place)
+    return fetching(sch, loops.rows, loops.block, image, places)

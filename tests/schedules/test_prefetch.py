@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from tvm import s_tir, tirx
 
-from schedules.cpu import convolution, first_convolution, pointwise
+from schedules.cpu import convolution, depthwise, first_convolution, pointwise, prefetch_windows
 from schedules.cpu.convolution import Convolution
+from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.pointwise import Pointwise
@@ -91,6 +92,37 @@ def test_the_rows_under_the_next_windows_are_fetched(images: int, stride: int) -
     }
     assert set(zip(image.flat, plane.flat, row.flat, strict=True)) == expected
     assert set(column.flat) == set(range(0, 20, 5 * stride))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("columns", "vectors"), [(7, 1), (5, 2), (4, 4)])
+def test_the_rows_that_the_next_windows_add_are_fetched(
+    columns: int, vectors: int, stride: int
+) -> None:
+    source = Frame(1, 4, 700, 96, 1)
+    target = Frame(1, 4 // stride, 700 // stride, 96)
+    work = Depthwise(source, target, stride, 8)
+    assert work.source.bytes > prefetch_windows.FAR_BYTES
+    tile = depthwise.Tile(2, columns, vectors)
+    function = scheduled(alone(work), [tile], merged=True)
+    rows, width, channels = source.shape
+    fetched = np.zeros((rows, width, channels // PER_LINE), bool)
+    for place, loops in _fetches(function.body, ()):
+        row, column, channel = _grid(place, loops)
+        assert row.max() < rows
+        assert column.max() < width
+        assert channel.max() < channels
+        fetched[row.ravel(), column.ravel(), channel.ravel() // PER_LINE] = True
+    # What the first row of windows reads came with it, and the first columns of the others' too.
+    assert fetched[3:, 2:].all()
+    assert not fetched[:3].any()
+
+
+def test_rows_that_stay_near_are_not_fetched() -> None:
+    frame = Frame(1, 14, 14, 96)
+    work = Depthwise(Frame(1, 14, 14, 96, 1), frame, 1, 8)
+    function = scheduled(alone(work), [depthwise.Tile(2, 7, 1)], merged=True)
+    assert not list(_fetches(function.body, ()))
 
 
 def test_what_fetches_ahead_can_be_left_out() -> None:
