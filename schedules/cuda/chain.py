@@ -13,6 +13,7 @@ the halo, and `parts`, which cut a group's outputs where a small map makes too f
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from schedules.cuda.order import Order
 from schedules.cuda.patch import KERNEL
@@ -57,38 +58,38 @@ class Chain:
     mean: bool = False
     aliases: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def dtype(self) -> str:
         """The type of weights and of what the steps hand on; images and results of a network are of
         their own."""
         return self.source.dtype if isinstance(self.source, Frame) else self.target.dtype
 
-    @property
+    @cached_property
     def lanes(self) -> int:
         """Values of a 128-bit access."""
         return lanes_of(self.dtype)
 
-    @property
+    @cached_property
     def patch(self) -> int:
         """The values under a first convolution's window, up to whole accesses."""
         return patch_values(self.dtype)
 
-    @property
+    @cached_property
     def products(self) -> tuple[Product, ...]:
         """The products that it has."""
         return tuple(one for one in (self.expand, self.project, self.follow) if one)
 
-    @property
+    @cached_property
     def matrices(self) -> bool:
         """Whether its products run on tensor cores."""
         return any(one.matrices for one in self.products)
 
-    @property
+    @cached_property
     def groups(self) -> int:
         """Groups of the projection, which blocks divide among themselves."""
         return self.project.groups if self.project else 1
 
-    @property
+    @cached_property
     def windowed(self) -> int:
         """Channels of one group under the window."""
         if self.project:
@@ -97,14 +98,14 @@ class Chain:
             return self.expand.vectors * self.lanes
         return self.source.channels if isinstance(self.source, Frame) else 0
 
-    @property
+    @cached_property
     def vectors(self) -> int:
         """What `parts` divide: the vectors of channels that one group makes."""
         if self.project:
             return self.project.vectors
         return self.windowed // self.window_lanes
 
-    @property
+    @cached_property
     def window_lanes(self) -> int:
         """Values of one access of the window."""
         if self.expand:
@@ -112,14 +113,14 @@ class Chain:
         channels = self.source.channels if isinstance(self.source, Frame) else 0
         return width(self.dtype, self.windowed, channels, self.offset, self.target.channels)
 
-    @property
+    @cached_property
     def staged(self) -> bool:
         """Whether the order scatters what one thread makes, or has places without a channel: then
         results go through shared memory."""
         order = self.order
         return order is not None and (order.shuffle > 1 or order.slice > order.inputs)
 
-    @property
+    @cached_property
     def narrow(self) -> bool:
         """Whether the projection makes an odd number of channels a group: then neighbouring threads
         have no neighbouring values for the target, and results go through shared memory too."""

@@ -8,7 +8,7 @@ come about is in `product_lanes.py` and `product_matrices.py`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from schedules.cuda.block import Block
@@ -36,17 +36,17 @@ class Product:
     dtype: str = "float32"
     matrices: bool = False
 
-    @property
+    @cached_property
     def lanes(self) -> int:
         """Channels of a vector."""
         return lanes_of(self.dtype)
 
-    @property
+    @cached_property
     def vectors(self) -> int:
         """128-bit vectors of output channels of a group."""
         return padded(self.outputs, self.dtype) // self.lanes
 
-    @property
+    @cached_property
     def weight_types(self) -> dict[str, TensorType]:
         """The packed constants: [group, k, output] and [group, output], outputs in vectors; the
         weights of tensor cores as their fragments, see `fragments.py`."""
@@ -59,7 +59,7 @@ class Product:
             "bias": TensorType((self.groups, outputs), self.dtype),
         }
 
-    @property
+    @cached_property
     def macs(self) -> int:
         """Multiply-adds for a pixel."""
         return self.groups * self.inputs * self.outputs
