@@ -19,11 +19,21 @@ from schedules.cuda.matrix_shape import CHUNK
 from schedules.cuda.product import Product, largest_divisor
 from schedules.cuda.shared_rows import odd, rows_bytes
 from schedules.cuda.vectors import ACCESS_BYTES, SUM, bytes_of
+from schedules.gpu import WARP
+
+
+def shared_bytes(chain: Chain, tile: Tile) -> int:
+    """Shared memory of a block."""
+    if not chain.matrices:
+        # By lanes it is the same for any number of threads, and windows a thread.
+        tile = Tile(
+            tile.rows, tile.columns, tile.parts, tile.pixels, tile.splits, WARP, tile.groups
+        )
+    return _shared_bytes(chain, tile)
 
 
 @lru_cache(maxsize=2**15)  # the tiles of a chain are looked at several times
-def shared_bytes(chain: Chain, tile: Tile) -> int:
-    """Shared memory of a block."""
+def _shared_bytes(chain: Chain, tile: Tile) -> int:
     halo, count, image, total = halo_of(chain, tile), tile.count, image_of(chain, tile), 0
     if image:
         total += image.source.channels * image.count * bytes_of(image.source.dtype)

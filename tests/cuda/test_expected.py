@@ -59,9 +59,8 @@ def test_a_definition_tells_one_step_from_another() -> None:
             check(other["after"], right["after"])
 
 
-@pytest.mark.parametrize("name", ["shufflenet-1.0x-g3", "shufflenet-0.25x-g4-se"])
-def test_definitions_of_a_network_compute_what_pytorch_computes(name: str) -> None:
-    model = load(name, InputSpec(64, 96, batch=2), seed=3)
+def test_definitions_of_a_network_compute_what_pytorch_computes() -> None:
+    model = load("shufflenet-0.25x-g4-se", InputSpec(64, 96, batch=2), seed=3)
     (images,) = random_inputs(tuple(model.example.shape), 1, 4)
     network = read_network(model)
     values = {network.source: images}

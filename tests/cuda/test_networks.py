@@ -1,5 +1,6 @@
 """Whole networks as kernels for a GPU, run on PoCL, compute what PyTorch computes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -97,16 +98,23 @@ def test_fused_network_computes_what_pytorch_computes(name: str, spec: InputSpec
     assert_equals_pytorch(model, fused(network, H100), network)
 
 
-@pytest.mark.parametrize("name", ["shufflenet-0.5x-g3-shallow", "shufflenet-0.25x-g4-se"])
-def test_one_kernel_an_operator_computes_what_pytorch_computes(name: str) -> None:
-    model = load(name, SMALL, seed=3)
+def test_one_kernel_an_operator_computes_what_pytorch_computes() -> None:
+    model = load("shufflenet-0.5x-g3-shallow", SMALL, seed=3)
     network = network_of(model)
     assert_equals_pytorch(model, apart(network), network)
 
 
-def test_kernels_of_an_inference_are_few() -> None:
-    assert len(fused(full_size("shufflenet-1.0x-g3"), H100)) <= 20
+def test_a_mobilenet_is_few_kernels() -> None:
     assert len(fused(full_size("mobilenet-1.0"), H100)) <= 16
+
+
+def test_a_shufflenet_is_few_kernels_and_none_for_the_shuffle() -> None:
+    network = full_size("shufflenet-1.0x-g3")
+    calls = fused(network, H100)
+    assert len(calls) <= 20
+    assert sum(operator.shuffle > 1 for operator in network.operators) == 16
+    assert all(call.work.gather == 1 for call in calls if isinstance(call.work, Chain))
+    assert_few_bytes(network, calls, 0.64)
 
 
 def test_no_kernel_is_chosen_that_has_too_few_warps() -> None:
@@ -116,22 +124,15 @@ def test_no_kernel_is_chosen_that_has_too_few_warps() -> None:
     assert not any(starves(chain, hand_tile(chain, gpu), gpu) for chain in chains)
 
 
-def test_shuffle_has_no_kernel_of_its_own() -> None:
-    network = full_size("shufflenet-1.0x-g3")
-    calls = fused(network, H100)
-    assert sum(operator.shuffle > 1 for operator in network.operators) == 16
-    assert all(call.work.gather == 1 for call in calls if isinstance(call.work, Chain))
-
-
-@pytest.mark.parametrize(
-    ("name", "batch", "share"),
-    [("a100", 1, 0.64), ("jetson-orin", 1, 0.64), ("h100", 1, 0.64), ("h100", 128, 0.6)],
-)
+@pytest.mark.parametrize(("name", "batch", "share"), [("jetson-orin", 1, 0.64), ("h100", 128, 0.6)])
 def test_fused_kernels_move_few_of_the_bytes(name: str, batch: int, share: float) -> None:
-    """At batch 1 there are kernels that move fewer, 0.60, and are slower: on an H200 88 against
-    82 us."""
     network = network_of(load("shufflenet-1.0x-g3", InputSpec(224, 224, batch)))
-    calls = fused(network, GPUS[name])
+    assert_few_bytes(network, fused(network, GPUS[name]), share)
+
+
+def assert_few_bytes(network: Network, calls: Sequence[Call], share: float) -> None:
+    """Of one kernel an operator. At batch 1 there are kernels that move fewer, 0.60, and are
+    slower: on an H200 88 against 82 us."""
     moved = [sum(device_bytes(one.work) for one in some) for some in (calls, apart(network))]
     print(f"{moved[0]} bytes fused, {moved[1]} one kernel an operator")
     assert moved[0] <= share * moved[1]
