@@ -126,4 +126,6 @@ def function(
 
 def _put(body: Any, values: dict[Any, Any]) -> Any:
     """The body with values in place of variables, and buffers in place of buffers."""
-    return PrimFunc(list(values), body).specialize(values).body
+    # A parameter is replaced by a buffer that is a parameter too, and by no other.
+    buffers = [value for value in values.values() if isinstance(value, tirx.Var)]
+    return PrimFunc([*values, *buffers], body).specialize(values).body
