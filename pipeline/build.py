@@ -93,7 +93,9 @@ def laid_out(network: Network, target: Target) -> Lowered:
     if target.machine.lane_factor:
         network = shuffle_where_written(network)
     layout = lay_out(network, target.machine, target.dtype)
-    return Lowered(network, layout, tuple(group_stages(layout.stages, network.result)))
+    return Lowered(
+        network, layout, tuple(group_stages(layout.stages, network.result, target.machine))
+    )
 
 
 def read_network(model: Model, dump: Path | None = None) -> Network:

@@ -73,13 +73,23 @@ class Frame:
             row = row + 2 * self.border * (row // self.height)
         return row + self.border, column + self.border, channel
 
-    def window_row(self, row: Any, target_height: int, stride: int, padding: int = 1) -> Any:
-        """The first row in memory under a window, padded by `padding`, of an output row.
+    def image_and_row(self, row: Any) -> tuple[Any, Any]:
+        """The image and its row, of a row counted over all images."""
+        return row // self.height, row % self.height
+
+    def guarded(self, row: Any, value: Any, lanes: int = 1) -> Any:
+        """What is stored in a row: the value, of so many lanes, as there is no row outside."""
+        return value
+
+    def window_row(
+        self, row: Any, target_height: int, stride: int, tap: Any = 0, padding: int = 1
+    ) -> Any:
+        """The row in memory under a row of a window, padded by `padding`, of an output row.
 
         The output row is counted over all images, of `target_height` rows each. The padding lies
         in the border, which is at least as wide.
         """
-        first = self.border - padding
+        first = self.border - padding + tap
         if self.images == 1:
             return row * stride + first
         image = row // target_height * (self.height + 2 * self.border)

@@ -6,6 +6,14 @@
 
 A stage joins the kernel before it when it reads of that kernel's results only the pixels that it
 writes itself: 1x1 convolutions and gates do, 3x3 windows do not, unless they read other tensors.
+But a window over the first convolution does, whose rows each strip makes for itself then, and so
+does one window more if what it reads is larger than what a core keeps in its cache:
+
+    first convolution                           first convolution, depthwise, pointwise,
+    depthwise                         ->        depthwise, pointwise
+    pointwise
+    depthwise
+    pointwise
 """
 
 from collections import Counter
@@ -24,12 +32,15 @@ from schedules.cpu.overlap import WINDOWS, windows
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.scale import Scale
+from schedules.machine import Machine
 
 # Operators beyond a unit gain nothing from each other's strips.
 LONGEST = 5
 # Operators that nothing joins, and those that join nothing either: a convolution has so many
 # weights that they, not strips of pixels, are what stays in a cache.
 FIRST = (FirstConvolution,)
+# The share of a second-level cache in which a frame stays while others pass.
+KEPT = 1 / 2
 ALONE = (AdaptivePool, Convolution, Mean, Normalisation)
 
 
@@ -50,12 +61,13 @@ class Call:
         return [self.constants[name] for stage in self.kernel.stages for name in stage.constants]
 
 
-def group_stages(stages: tuple[Stage, ...], result: str) -> list[Call]:
+def group_stages(stages: tuple[Stage, ...], result: str, machine: Machine) -> list[Call]:
     """The calls of a network in order."""
     groups: list[list[Stage]] = []
     readers = Counter(name for stage in stages for _, name in stage.reads)
+    far = KEPT * machine.l2_bytes
     for stage in stages:
-        if groups and (_joins(stage, groups[-1]) or _lies_over(stage, groups[-1], readers)):
+        if groups and (_joins(stage, groups[-1]) or _lies_over(stage, groups[-1], readers, far)):
             groups[-1].append(stage)
         else:
             groups.append([stage])
@@ -80,9 +92,7 @@ def _joins(stage: Stage, group: list[Stage]) -> bool:
     """Whether a stage can run strip by strip with the stages of a group."""
     if stage.continues:
         return True
-    if type(group[0].work) is FirstConvolution and len(group) > 1:
-        # What follows joins the window over the first convolution.
-        group = group[1:]
+    group = _since_window(group)
     if isinstance(stage.work, ALONE) or isinstance(group[0].work, (*ALONE, *FIRST)):
         return False
     rows = {(other.work.target.rows, other.work.target.width) for other in group}
@@ -102,17 +112,39 @@ def _follows(stage: Stage) -> bool:
     return stage.continues or isinstance(stage.work, Channelwise)
 
 
-def _lies_over(stage: Stage, group: list[Stage], readers: Counter[str]) -> bool:
-    """Whether a stage is the window over the first convolution, which can make strips for it."""
+def _since_window(group: list[Stage]) -> list[Stage]:
+    """The stages of a group from its last window over another of them on; without one all."""
+    windows_over = [at for at, stage in enumerate(group) if _reads_any(stage, group[:at])]
+    return group[max(windows_over) :] if windows_over else group
+
+
+def _reads_any(stage: Stage, others: list[Stage]) -> bool:
+    written = {other.writes for other in others}
+    return type(stage.work) in WINDOWS and dict(stage.reads)["data"] in written
+
+
+def _lies_over(stage: Stage, group: list[Stage], readers: Counter[str], far: float) -> bool:
+    """Whether a stage is a window for which the group can make strips.
+
+    That is one over the first convolution, and one over the stages behind that window if they write
+    more than `far` bytes, and nothing else that is read later.
+    """
     (first, *others), data = group, dict(stage.reads).get("data")
-    return (
-        not others
-        and type(first.work) is FirstConvolution
-        and type(stage.work) in WINDOWS
-        and data == first.writes
-        and readers[data] == 1
-        and first.work.target.images == 1
-    )
+    if (
+        type(first.work) is not FirstConvolution
+        or type(stage.work) not in WINDOWS
+        or data != group[-1].writes
+        or readers[data] != 1
+        or first.work.target.images != 1
+    ):
+        return False
+    if not others:
+        return True
+    within = Counter(name for one in group for _, name in one.reads)
+    kept_here = all(readers[one.writes] == within[one.writes] for one in group[:-1])
+    over_first = len(_since_window(group)) == len(others)
+    last = group[-1]
+    return kept_here and over_first and last.work.target.bytes > far
 
 
 def _call(group: list[Stage], later: set[str]) -> Call:

@@ -96,7 +96,7 @@ def emit(name: str, work: Convolution, tensors: Tensors) -> None:
     taps = {"kh": work.kernel[0], "kw": work.kernel[1], "k": work.inputs}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce=taps) as (r, x, g, v, lane, kh, kw, k):
-        row = source.window_row(r, target.height, work.stride, work.padding) + kh
+        row = source.window_row(r, target.height, work.stride, kh, work.padding)
         column = source.window_column(x, work.stride, work.padding) + kw
         value = T.cast(data[row, column, g * work.inputs + k], work.dtype)
         factor = T.cast(weight[g, v, kh, kw, k, lane], work.dtype)

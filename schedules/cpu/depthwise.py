@@ -86,14 +86,15 @@ def emit(name: str, work: Depthwise, tensors: Tensors) -> None:
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, lane, kh, kw):
-        row = work.source.window_row(r, target.height, stride) + kh
+        row = work.source.window_row(r, target.height, stride, kh)
         value = data[row, work.source.window_column(x, stride) + kw, vectors.start(v) + lane]
         with T.init():
             T.buffer_store(sums, bias[v, lane], [r, x, v, lane])
         T.buffer_store(sums, sums[r, x, v, lane] + value * weight[kh, kw, v, lane], [r, x, v, lane])
     with block(name, axes) as (r, x, v, lane):
         value = activate(sums[r, x, v, lane], work.activation, work.dtype)
-        store(out, value, target.at(r, x, vectors.start(v) + lane))
+        place = target.at(r, x, vectors.start(v) + lane)
+        store(out, target.guarded(r, value), place)
 
 
 def weight_shapes(work: Depthwise) -> dict[str, tuple[int, ...]]:

@@ -13,7 +13,6 @@ from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
 from schedules.cpu.border import Border, Tile, hand_tiles, tiles_that_fit, weight_shapes
-from schedules.cpu.halo import Halo
 from schedules.cpu.moves import Nest
 from schedules.program import Tensors, block, zero
 
@@ -35,21 +34,17 @@ NESTS = 1
 class Edges(Border):
     """Zeros in the left and right border of `target`, one image, in the rows of every strip."""
 
-    halo: Halo | None = None
-
 
 def emit(name: str, work: Edges, tensors: Tensors) -> None:
-    """Write the block of the stage; the only tensor is out. ValueError without a halo."""
-    if work.halo is None:
-        raise ValueError(f"{name}: no strips whose edges could be filled")
+    """Write the block of the stage; the only tensor is out."""
     frame, border = work.target, work.target.border
-    axes = {"r": work.halo.made, "e": 2, "b": border, "c": frame.channels}
+    axes = {"r": frame.rows, "e": 2, "b": border, "c": frame.channels}
     with block(name, axes) as (r, e, b, c):
-        row = work.halo.row(r) + border
-        T.buffer_store(tensors["out"], zero(frame.dtype), [row, e * (frame.width + border) + b, c])
+        column = e * (frame.width + border) + b - border
+        T.buffer_store(tensors["out"], zero(frame.dtype), list(frame.at(r, column, c)))
 
 
 def nest(sch: s_tir.Schedule, name: str, work: Edges, tile: Any) -> Nest:
     """A loop over strips; the rest is left to the compiler."""
-    strip, _ = sch.split(sch.get_loops(sch.get_sblock(name))[0], [None, tile.strip_rows])
-    return Nest((strip,))
+    strip, row = sch.split(sch.get_loops(sch.get_sblock(name))[0], [None, tile.strip_rows])
+    return Nest((strip,), row=row)

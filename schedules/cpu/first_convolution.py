@@ -21,7 +21,6 @@ from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
-from schedules.cpu.halo import Halo
 from schedules.cpu.moves import Nest, keep_in_registers
 from schedules.cpu.prefetch_rows import Rows
 from schedules.cpu.products import product_tiles
@@ -36,17 +35,13 @@ NESTS = 2
 
 @dataclass(frozen=True)
 class FirstConvolution:
-    """A dense 3x3 convolution, padded by one, of images in planes.
-
-    With a `halo` every strip makes all the rows that windows over the result reach, of one image.
-    """
+    """A dense 3x3 convolution, padded by one, of images in planes."""
 
     source: Planes
     target: Frame
     stride: int
     lanes: int
     activation: str = "relu"
-    halo: Halo | None = None
 
     @property
     def dtype(self) -> str:
@@ -62,12 +57,6 @@ class FirstConvolution:
     def window(self) -> tuple[int, int]:
         """Rows of the window, as many columns, and its padding."""
         return KERNEL, 1
-
-    def row(self, index: Any) -> tuple[Any, Any]:
-        """The image and its row of results that are made as the index-th of all."""
-        if self.halo is not None:
-            return 0, self.halo.row(index)
-        return index // self.target.height, index % self.target.height
 
     @property
     def macs(self) -> int:
@@ -93,13 +82,12 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
     """Write the blocks of the stage: data [images, planes, height, width], weight, bias, out."""
     target, vectors, total = work.target, work.vectors, f"{name}_sum"
     data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
-    made = target.rows if work.halo is None else work.halo.made
-    axes = {"r": made, "x": target.width, "v": vectors.count, "l": work.lanes}
+    axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     source, (kernel, padding) = work.source, work.window
     taps = {"p": source.planes, "kh": kernel, "kw": kernel}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce=taps) as (r, x, v, lane, p, kh, kw):
-        image, y = work.row(r)
+        image, y = target.image_and_row(r)
         row = y * work.stride + kh - padding
         column = x * work.stride + kw - padding
         inside = T.And(
@@ -114,12 +102,8 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
         )
     with block(name, axes) as (r, x, v, lane):
         channel = vectors.start(v) + lane
-        value, y = activate(sums[r, x, v, lane], work.activation, work.dtype), r
-        if work.halo is not None:
-            y = work.halo.row(r)
-            # A branch, which all vectors of a row take alike: selecting lanes cost 5 % of a kernel.
-            value = T.if_then_else(T.And(y >= 0, y < target.height), value, zero(work.dtype))
-        store(out, value, target.at(y, x, channel))
+        value = activate(sums[r, x, v, lane], work.activation, work.dtype)
+        store(out, target.guarded(r, value), target.at(r, x, channel))
 
 
 def weight_shapes(work: FirstConvolution) -> dict[str, tuple[int, ...]]:
@@ -143,12 +127,12 @@ def pack(work: FirstConvolution, weight: np.ndarray, bias: np.ndarray) -> dict[s
 
 def nest(sch: s_tir.Schedule, name: str, work: FirstConvolution, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    strip, sums = tiled(sch, name, tile)
+    strip, row, sums = tiled(sch, name, tile)
     *_, x, v, lane, p, kh, kw = sch.get_loops(sums)
     sch.reorder(p, kh, kw, x, v, lane)
     sch.unroll(kw)
     keep_in_registers(sch, x, v, lane)
-    return Nest((strip,), sums, p, rows=Rows(p, kh, f"{name}_sum_update"))
+    return Nest((strip,), sums, p, rows=Rows(p, kh, f"{name}_sum_update"), row=row)
 
 
 def tiles_that_fit(work: FirstConvolution, machine: Machine) -> list[tuple[int, int]]:

@@ -3,22 +3,34 @@
     strips of 4 rows, stride 1        strip 0 makes rows -1 .. 4, strip 1 rows 3 .. 8, ...
 
 Two rows of each strip are made by its neighbour as well. In return the frame never leaves the
-cache, and strips need not wait for each other. Rows -1 and `height` are the border of zeros.
+cache, and strips need not wait for each other. Rows -1 and `height` are the border of zeros. No
+more of them are kept than the windows of a step reach: each strip has a ring of rows, in which a
+new row takes the place of one that no window will read again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from tvm.script.ir_builder import tirx as T
+
+from schedules.frame import Frame
+from schedules.program import zero
 
 WINDOW = 3
 
 
 @dataclass(frozen=True)
 class Halo:
-    """`strips` strips of `rows` rows each, every one `step` rows below the one before."""
+    """`strips` strips of `rows` rows each, every one `step` rows below the one before.
+
+    The first strip begins with row `first`. Of each strip `kept` rows are in memory at a time.
+    """
 
     rows: int
     step: int
     strips: int
+    first: int
+    kept: int
 
     @property
     def made(self) -> int:
@@ -27,10 +39,63 @@ class Halo:
 
     def row(self, index: Any) -> Any:
         """The row of the frame that is made as the index-th of all strips."""
-        return index // self.rows * self.step + index % self.rows - 1
+        return index // self.rows * self.step + index % self.rows + self.first
+
+    def slot(self, strip: Any, row: Any) -> Any:
+        """Where a row of a strip, counted in the order they are made, is in memory."""
+        return strip * self.kept + row % self.kept
 
 
-def halo(strip_rows: int, stride: int, target_rows: int) -> Halo:
-    """The rows under windows whose results are `target_rows` rows, in strips of `strip_rows`."""
-    rows = (strip_rows - 1) * stride + WINDOW
-    return Halo(rows, strip_rows * stride, target_rows // strip_rows)
+@dataclass(frozen=True)
+class Ring(Frame):
+    """A frame of one image of which every strip makes rows for itself and keeps some of them.
+
+    Rows are counted as they are made, those of the first strip first.
+    """
+
+    halo: Halo = field(kw_only=True)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows, columns and channels as allocated."""
+        _, columns, channels = super().shape
+        return self.halo.strips * self.halo.kept, columns, channels
+
+    @property
+    def rows(self) -> int:
+        """Rows that all strips make."""
+        return self.halo.made
+
+    @property
+    def pixel_axes(self) -> dict[str, int]:
+        """The pixels as rows and columns, as rows do not follow each other in memory."""
+        return {"r": self.rows, "x": self.width}
+
+    def image_and_row(self, row: Any) -> tuple[Any, Any]:
+        """The only image, and the row of it; -1 and `height` are rows too, and others beyond."""
+        return 0, self.halo.row(row)
+
+    def at(self, row: Any, column: Any, channel: Any) -> tuple[Any, Any, Any]:
+        """The index in memory of a pixel's channel."""
+        halo = self.halo
+        slot = halo.slot(row // halo.rows, row % halo.rows)
+        return slot, column + self.border, channel
+
+    def guarded(self, row: Any, value: Any, lanes: int = 1) -> Any:
+        """The value, of so many lanes, or zero if the row is one of the border."""
+        if not self.border:
+            return value
+        _, y = self.image_and_row(row)
+        nothing = zero(self.dtype) if lanes == 1 else T.broadcast(zero(self.dtype), lanes)
+        # A branch, which all vectors of a row take alike: selecting lanes cost 5 % of a kernel.
+        return T.if_then_else(T.And(y >= 0, y < self.height), value, nothing)
+
+    def window_row(
+        self, row: Any, target_height: int, stride: int, tap: Any = 0, padding: int = 1
+    ) -> Any:
+        """The row in memory under a row of a 3x3 window, padded by one.
+
+        The output row is counted as it is made, too, if the strip makes it for itself.
+        """
+        each = (self.halo.rows - WINDOW) // stride + 1
+        return self.halo.slot(row // each, row % each * stride + tap)

@@ -31,8 +31,8 @@ def program(kernel: Kernel) -> PrimFunc:
     return _in_place(_program(_in_strips_of(kernel, kernel.rows)), kernel)
 
 
-def _in_strips_of(kernel: Kernel, rows: int) -> Kernel:
-    return replace(kernel, stages=overlapping(kernel.stages, kernel.scratch, rows))
+def _in_strips_of(kernel: Kernel, rows: int, steps: int | None = None) -> Kernel:
+    return replace(kernel, stages=overlapping(kernel.stages, kernel.scratch, rows, steps))
 
 
 def _program(kernel: Kernel) -> PrimFunc:
@@ -86,12 +86,12 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
     rows = tiles[-1].strip_rows
     steps = steps_of(rows) if kernel.overlaps else 1
     if kernel.overlaps:
-        kernel = _in_strips_of(kernel, rows)
+        kernel = _in_strips_of(kernel, rows, steps)
         tiles = [replace(tile, strip_rows=rows // steps) for tile in tiles]
     whole = _program(kernel)
     borders: list[PrimFunc] = []
     strips: list[PrimFunc] = []
-    first: list[int | None] = []
+    first: list[tuple[int, Any] | None] = []
     alone = not merged or sum(not isinstance(s.work, Border) for s in kernel.stages) == 1
     for part, stage, tile in zip(_parts(whole, kernel), kernel.stages, tiles, strict=True):
         if type(stage.work) is Border:
@@ -100,7 +100,8 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
         sch = s_tir.Schedule(part)
         nest = schedule_stage(sch, stage, strip_tile(stage, tile), alone)
         strips.append(_fetching_ahead(sch, stage, tile, nest))
-        first.append(rows_first(stage))
+        before = rows_first(stage)
+        first.append(None if before is None else (before, sch.get(nest.row).loop_var))
     if kernel.overlaps:
         return _in_place(in_steps(whole, borders, strips, steps, first), kernel)
     joined = in_sequence if alone else in_strips

@@ -16,7 +16,7 @@ class Nest:
     The sums are a block with a reduction whose first loop is `reduction`. A tile of them is the
     last loops of the block that begins them: `unrolled` of them, and lanes if `vectorized`. `panel`
     is what its weights meet, if they may be worth fetching ahead, and `rows` what rows of an image
-    do.
+    do. `row` is the loop over the rows of a strip, where there is one.
     """
 
     outer: tuple[Any, ...]
@@ -26,6 +26,7 @@ class Nest:
     vectorized: bool = True
     panel: Panel | None = None
     rows: Rows | None = None
+    row: Any | None = None
 
 
 def partition(sch: s_tir.Schedule, loop: Any) -> None:

@@ -4,7 +4,8 @@
     depthwise, rows 0 .. R - 1
     pointwise, rows 0 .. R - 1
 
-The frame between them is never whole in memory.
+and where another window reads that, all of these make the rows under it, and a border. The frames
+between them are never whole in memory.
 """
 
 from collections.abc import Sequence
@@ -12,12 +13,15 @@ from dataclasses import replace
 from typing import Any
 
 from schedules.cpu.depthwise import Depthwise
-from schedules.cpu.halo import halo
+from schedules.cpu.halo import WINDOW, Halo, Ring
 from schedules.cpu.pool import Pool
 
 WINDOWS = (Depthwise, Pool)
 # Rows of the result that are made at a time.
 STEP_ROWS = 2
+
+# What a role's frame is called in a workload.
+_FIELDS = {"data": "source", "residual": "residual", "gate": "gate"}
 
 
 def windows(stages: Sequence[Any], scratch: Sequence[str]) -> dict[str, int]:
@@ -31,15 +35,69 @@ def windows(stages: Sequence[Any], scratch: Sequence[str]) -> dict[str, int]:
     }
 
 
-def overlapping(stages: Sequence[Any], scratch: Sequence[str], strip_rows: int) -> tuple[Any, ...]:
-    """The stages, those under a window with the rows that they make in each strip."""
-    under, rows = windows(stages, scratch), stages[-1].work.target.rows
-    return tuple(
-        replace(stage, work=replace(stage.work, halo=halo(strip_rows, under[stage.writes], rows)))
-        if stage.writes in under
-        else stage
+def overlapping(
+    stages: Sequence[Any], scratch: Sequence[str], strip_rows: int, steps: int | None = None
+) -> tuple[Any, ...]:
+    """The stages, with rings for the frames whose rows each strip makes for itself.
+
+    A ring keeps what is read while one of so many steps is made, or all rows without steps.
+    """
+    halos = _halos(stages, scratch, strip_rows, steps)
+    frames = {
+        stage.writes: Ring(**vars(stage.work.target), halo=halos[stage.writes])
         for stage in stages
-    )
+        if stage.writes in halos
+    }
+    return tuple(replace(stage, work=_over(stage, frames)) for stage in stages)
+
+
+def _halos(
+    stages: Sequence[Any], scratch: Sequence[str], strip_rows: int, steps: int | None
+) -> dict[str, Halo]:
+    """The rows of each tensor that a strip makes for itself: what windows and their data need."""
+    strips = stages[-1].work.target.rows // strip_rows
+    whole = Halo(strip_rows, strip_rows, strips, 0, strip_rows)
+    halos: dict[str, Halo] = {}
+    for stage in reversed(stages):
+        own = halos.get(stage.writes, whole)
+        data = dict(stage.reads).get("data")
+        if data not in scratch:
+            continue
+        each = own.step // (steps or 1)
+        if type(stage.work) in WINDOWS:
+            stride = stage.work.stride
+            rows, live = _under(own.rows, stride), _under(each, stride)
+            first = own.first * stride - 1
+            made = Halo(rows, own.step * stride, strips, first, _kept(rows, live, steps))
+        elif stage.writes in halos:
+            made = replace(own, kept=_kept(own.rows, each, steps))
+        else:
+            continue
+        if halos.setdefault(data, made) != made:
+            raise ValueError(f"{data} is read by windows that reach different rows")
+    return halos
+
+
+def _under(rows: int, stride: int) -> int:
+    """The rows under the windows of so many."""
+    return (rows - 1) * stride + WINDOW
+
+
+def _kept(rows: int, live: int, steps: int | None) -> int:
+    """A power of two, since which row of a ring comes next is counted for every row."""
+    return rows if steps is None else 1 << (live - 1).bit_length()
+
+
+def _over(stage: Any, frames: dict[str, Ring]) -> Any:
+    """The work of a stage on rings in place of frames."""
+    changed = {
+        _FIELDS[role]: frames[name]
+        for role, name in stage.reads
+        if name in frames and role in _FIELDS
+    }
+    if stage.writes in frames:
+        changed["target"] = frames[stage.writes]
+    return replace(stage.work, **changed)
 
 
 def steps_of(strip_rows: int) -> int:
@@ -48,13 +106,19 @@ def steps_of(strip_rows: int) -> int:
     return strip_rows // step
 
 
+def halo_of(stage: Any) -> Halo | None:
+    """The rows that a stage makes in each strip, if not those of the strip alone."""
+    target = stage.work.target
+    return target.halo if isinstance(target, Ring) else None
+
+
 def rows_first(stage: Any) -> int | None:
     """The rows that a stage under a window makes before the first step, beside those of steps."""
-    own = getattr(stage.work, "halo", None)
+    own = halo_of(stage)
     return None if own is None else own.rows - own.step
 
 
 def strip_tile(stage: Any, tile: Any) -> Any:
     """A stage's tile in the rows that the stage makes in a strip."""
-    own = getattr(stage.work, "halo", None)
+    own = halo_of(stage)
     return tile if own is None else replace(tile, strip_rows=own.rows)

@@ -147,7 +147,8 @@ def finish(work: Pointwise, tensors: Tensors, at: Sequence[Any], total: Any) -> 
     if work.adds_last:
         total = total + _residual(work, tensors, at)
     place = work.target.at(r, x, work.place(g, work.vectors.start(v) + lane))
-    store(tensors["out"], activate(total, work.activation, work.dtype), place)
+    done = activate(total, work.activation, work.dtype)
+    store(tensors["out"], work.target.guarded(r, done), place)
 
 
 def _channel(work: Pointwise, at: Sequence[Any]) -> Any:
@@ -193,7 +194,7 @@ def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
     keep_in_registers(sch, x, v, lane)
     axes = len(work.source.pixel_axes)
     panel = Panel(pixels, steps[:1], f"{name}_sum_update", tile.vectors, axes)
-    return Nest(outer, sums, steps[0], panel=panel)
+    return Nest(outer, sums, steps[0], panel=panel, row=pixels[0] if axes > 1 else None)
 
 
 def hand_tiles(work: Pointwise, machine: Machine, strip_rows: int) -> list[Tile]:

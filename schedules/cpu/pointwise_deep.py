@@ -118,6 +118,7 @@ def emit(name: str, work: PointwiseDeep, tensors: Tensors) -> None:
         partial, made = [sums[r, x, g, v] for v in range(work.vectors)], 0
         for value, channels in _added(partial, lanes, depth):
             done = activate(value, work.activation, work.dtype, channels)
+            done = work.target.guarded(r, done, channels)
             store(out, done, work.target.at(r, x, work.places(g, made, channels)), channels)
             made += channels
 
@@ -178,7 +179,7 @@ def nest(sch: s_tir.Schedule, name: str, work: PointwiseDeep, tile: Any) -> Nest
     sch.reorder(group, k, x, v)
     sch.unroll(x)
     sch.unroll(v)
-    return Nest((strip, g), sums, k, unrolled=3, vectorized=False)
+    return Nest((strip, g), sums, k, unrolled=3, vectorized=False, row=row)
 
 
 def tiles_that_fit(work: PointwiseDeep, machine: Machine) -> list[tuple[int]]:

@@ -120,7 +120,8 @@ def nest(sch: s_tir.Schedule, name: str, work: PointwiseLanes, tile: Any) -> Nes
     *_, column, neighbour = sch.get_loops(values)
     sch.unroll(column)
     sch.vectorize(neighbour)
-    return Nest(outer, sums, k, panel=Panel(pixels, (k,), f"{name}_sum_update", tile.vectors))
+    panel = Panel(pixels, (k,), f"{name}_sum_update", tile.vectors)
+    return Nest(outer, sums, k, panel=panel, row=pixels[0])
 
 
 def tiles_that_fit(work: PointwiseLanes, machine: Machine) -> list[tuple[int, int]]:

@@ -92,7 +92,7 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"kh": kernel, "kw": kernel}) as (r, x, v, lane, kh, kw):
-        row = work.source.window_row(r, target.height, stride, padding) + kh
+        row = work.source.window_row(r, target.height, stride, kh, padding)
         column = work.source.window_column(x, stride, padding) + kw
         value = data[row, column, vectors.start(v) + lane]
         with T.init():
@@ -105,7 +105,8 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
         if work.kind == "average":
             value = value * T.FloatImm(work.dtype, 1 / (kernel * kernel))
         at = target.at(r, x, work.offset + vectors.start(v) + lane)
-        store(out, activate(value, work.activation, work.dtype), at)
+        done = activate(value, work.activation, work.dtype)
+        store(out, target.guarded(r, done), at)
 
 
 def weight_shapes(work: Pool) -> dict[str, tuple[int, ...]]:

@@ -37,7 +37,7 @@ def rows_ahead(sch: s_tir.Schedule, loops: Rows, work: "FirstConvolution", image
     _, padding = work.window
 
     def places(axes: list[Any]) -> list[list[Any]]:
-        number, y = work.row(axes[0])
+        number, y = work.target.image_and_row(axes[0])
         row = (y + 1) * work.stride + below - padding
         inside = tirx.Min(tirx.Max(row, 0), work.source.height - 1)
         return [[number, plane, inside, axes[1] * work.stride]]

@@ -48,7 +48,7 @@ def windows_ahead(
     below = sch.get(kernel_rows).loop_var
 
     def places(axes: list[Any]) -> list[list[Any]]:
-        first = work.source.window_row(axes[0], work.target.height, work.stride) + KERNEL
+        first = work.source.window_row(axes[0], work.target.height, work.stride, KERNEL)
         left = work.source.window_column(axes[1], work.stride) + KERNEL - 1
         channel = work.vectors.start(axes[2])
         made = []

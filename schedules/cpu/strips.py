@@ -40,46 +40,61 @@ def in_steps(
     borders: Sequence[PrimFunc],
     parts: Sequence[PrimFunc],
     steps: int,
-    first: Sequence[int | None],
+    first: Sequence[tuple[int, Any] | None],
 ) -> PrimFunc:
     """The same where every strip is so many steps.
 
-    Of each part `first` says how many rows a strip makes before its first step, the others are
-    dealt out to the steps; or None, if the loop that the part begins with is over all steps of all
-    strips. Raises ValueError if rows cannot be dealt out evenly.
+    Of each part `first` says how many rows a strip makes before its first step, and the variable of
+    the loop over its rows, of which the others are dealt out to the steps; or None, if the loop
+    that the part begins with is over all steps of all strips. Raises ValueError if rows cannot be
+    dealt out evenly.
     """
     strip, step = tirx.Var("strip", "int32"), tirx.Var("step", "int32")
     before: list[Any] = []
     within: list[Any] = []
     copies: list[Any] = []
-    for part, rows_first in zip(parts, first, strict=True):
+    for part, own_first in zip(parts, first, strict=True):
         outer = part.body.block.body
-        if rows_first is None:
+        if own_first is None:
             within.append(_put(outer.body, {outer.loop_var: strip * steps + step}))
             continue
+        rows_first, row = own_first
         strips, rows = int(outer.extent), _put(outer.body, {outer.loop_var: strip})
-        each, left = divmod(int(rows.extent) - rows_first, steps)
+        made = int(_loop(rows, row).extent) - rows_first
+        each, left = divmod(made, steps)
         if left:
-            raise ValueError(f"{int(rows.extent) - rows_first} rows are not {steps} equal steps")
+            raise ValueError(f"{made} rows are not {steps} equal steps")
         # Sums that lived in both places would live in neither's registers.
         own = {
             buffer: tirx.Buffer(f"{buffer.name}_first", buffer.ty)
             for buffer in part.body.block.alloc_buffers
         }
         copies += own.values()
-        before.append(_put(_rows(rows, 0, rows_first), own))
-        within.append(_rows(rows, step * each + rows_first, each))
+        before.append(_put(_rows(rows, row, 0, rows_first), own))
+        within.append(_rows(rows, row, step * each + rows_first, each))
     in_step = tirx.For(step, 0, steps, tirx.ForKind.SERIAL, tirx.SeqStmt(within))
     body = tirx.SeqStmt([*before, in_step])
     nest = tirx.For(strip, 0, strips, tirx.ForKind.PARALLEL, body)
     return _joined(whole, [*nests_of(borders), nest], parts, copies)
 
 
-def _rows(loop: Any, start: Any, count: int) -> Any:
-    """So many iterations of a loop from one on."""
-    row = tirx.Var(loop.loop_var.name, "int32")
-    body = _put(loop.body, {loop.loop_var: row + start})
-    return tirx.For(row, 0, count, loop.kind, body, annotations=loop.annotations)
+def _loop(nest: Any, variable: Any) -> Any:
+    """The loop over a variable, of loops one in the other."""
+    while not nest.loop_var.same_as(variable):
+        nest = nest.body
+    return nest
+
+
+def _rows(nest: Any, variable: Any, start: Any, count: int) -> Any:
+    """A nest with so many iterations of its loop over a variable, from one on."""
+    if not nest.loop_var.same_as(variable):
+        body = _rows(nest.body, variable, start, count)
+        return tirx.For(
+            nest.loop_var, nest.min, nest.extent, nest.kind, body, annotations=nest.annotations
+        )
+    row = tirx.Var(nest.loop_var.name, "int32")
+    body = _put(nest.body, {nest.loop_var: row + start})
+    return tirx.For(row, 0, count, nest.kind, body, annotations=nest.annotations)
 
 
 def in_sequence(

@@ -14,7 +14,7 @@ from schedules.cpu.convolution import Convolution
 from schedules.cpu.convolution_strips import hand_strip_rows
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
-from schedules.cpu.overlap import overlapping
+from schedules.cpu.overlap import overlapping, steps_of
 from schedules.cpu.products import L2_BYTES
 from schedules.cpu.shuffled_reads import unused_bytes
 from schedules.machine import Machine
@@ -45,7 +45,8 @@ class KernelTile:
 def hand_tile(kernel: Kernel, machine: Machine) -> KernelTile:
     """The tile that counts of cycles and bytes find best."""
     rows, merged = strips(kernel, machine)
-    tiles = tuple(operator(s.work).hand_tiles(s.work, machine, rows)[0] for s in kernel.stages)
+    made = _in_strips_of(kernel, rows)
+    tiles = tuple(operator(s.work).hand_tiles(s.work, machine, rows)[0] for s in made.stages)
     return KernelTile(rows, merged, tiles)
 
 
@@ -108,7 +109,8 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     rows = kernel.rows
     compute = max(kernel.macs, 1) / machine.fma_lanes / rows * height
     weights = sum(sum(stage.constant_bytes.values()) for stage in kernel.stages)
-    working = sum(frame.bytes for frame in kernel.frames.values()) / rows * height
+    made = _in_strips_of(kernel, height)
+    working = sum(frame.bytes for frame in made.frames.values()) / rows * height
     near = weights + working < machine.l2_bytes
     reload = weights / (L2_BYTES if near else FAR_BYTES)
     spill = working / FAR_BYTES if working > machine.l2_bytes / 2 else 0.0
@@ -118,13 +120,14 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     )
     small = SHORTEST_STRIP / (SHORTEST_STRIP + compute)
     idle = _idle(rows, height, machine.cores)
-    return (1 + waiting + 0.05 * small + _twice(kernel, height)) / (1 - idle)
+    # What strips that overlap make once more than needed.
+    twice = made.macs / max(kernel.macs, 1) - 1 if kernel.overlaps else 0.0
+    return (1 + waiting + 0.05 * small + twice) / (1 - idle)
 
 
-def _twice(kernel: Kernel, height: int) -> float:
-    """The share of the multiply-adds that strips of that height make once more than needed."""
-    more = 0.0
-    for stage in overlapping(kernel.stages, kernel.scratch, height):
-        own = getattr(stage.work, "halo", None)
-        more += 0 if own is None else stage.work.macs * (own.rows / own.step - 1)
-    return more / max(kernel.macs, 1)
+def _in_strips_of(kernel: Kernel, height: int) -> Kernel:
+    """The kernel on the frames that it has in strips of that height."""
+    if not kernel.overlaps:
+        return kernel
+    stages = overlapping(kernel.stages, kernel.scratch, height, steps_of(height))
+    return replace(kernel, stages=stages)

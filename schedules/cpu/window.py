@@ -35,17 +35,20 @@ def stays(work: Any, machine: Machine) -> bool:
 
 def nest(sch: s_tir.Schedule, name: str, work: Any, tile: Any) -> Nest:
     """The nest of a window that acts on each channel alone; fields of `tile` may be sampled."""
-    strip, sums = tiled(sch, name, tile)
+    strip, row, sums = tiled(sch, name, tile)
     *_, x, v, lane, kh, kw = sch.get_loops(sums)
     sch.reorder(kh, kw, x, v, lane)
     sch.unroll(kh)
     sch.unroll(kw)
     keep_in_registers(sch, x, v, lane)
-    return Nest((strip,), sums, kh)
+    return Nest((strip,), sums, kh, row=row)
 
 
-def tiled(sch: s_tir.Schedule, name: str, tile: Any) -> tuple[Any, Any]:
-    """Tile the result and put the sums in registers; the strip loop and the block of sums."""
+def tiled(sch: s_tir.Schedule, name: str, tile: Any) -> tuple[Any, Any, Any]:
+    """Tile the result and put the sums in registers.
+
+    The loops over strips and over their rows, and the block of sums.
+    """
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
     r, x, v, lane = sch.get_loops(out)
     strip, row = sch.split(r, [None, tile.strip_rows])
@@ -56,4 +59,4 @@ def tiled(sch: s_tir.Schedule, name: str, tile: Any) -> tuple[Any, Any]:
     sch.set_scope(sums, 0, "local")
     partition(sch, column_block)
     keep_in_registers(sch, column, vector, lane)
-    return strip, sums
+    return strip, row, sums

@@ -91,7 +91,9 @@ def lowered(*works: Any) -> Lowered:
         call
         for number, work in enumerate(works)
         for call in group_stages(
-            (Stage(f"layer{number}", work, (("data", f"x{number}"),), f"y{number}"),), f"y{number}"
+            (Stage(f"layer{number}", work, (("data", f"x{number}"),), f"y{number}"),),
+            f"y{number}",
+            host().machine,
         )
     ]
     return Lowered(cast(Any, None), cast(Any, None), tuple(calls))
