@@ -61,7 +61,7 @@ def _halos(
     for stage in reversed(stages):
         own = halos.get(stage.writes, whole)
         data = dict(stage.reads).get("data")
-        if data not in scratch:
+        if data is None or data not in scratch:
             continue
         each = own.step // (steps or 1)
         if type(stage.work) in WINDOWS:
