@@ -77,6 +77,10 @@ class Frame:
         """The image and its row, of a row counted over all images."""
         return row // self.height, row % self.height
 
+    def nearest(self, row: Any) -> Any:
+        """A row of this frame, or the one nearest to it if there is none."""
+        return row
+
     def guarded(self, row: Any, value: Any, lanes: int = 1) -> Any:
         """What is stored in a row: the value, of so many lanes, as there is no row outside."""
         return value

@@ -7,13 +7,14 @@
 A stage joins the kernel before it when it reads of that kernel's results only the pixels that it
 writes itself: 1x1 convolutions and gates do, 3x3 windows do not, unless they read other tensors.
 But a window over the first convolution does, whose rows each strip makes for itself then, and so
-does one window more if what it reads is larger than what a core keeps in its cache:
+does a window over a unit if what it reads is larger than what a core keeps in its cache:
 
     first convolution                           first convolution, depthwise, pointwise,
-    depthwise                         ->        depthwise, pointwise
-    pointwise
-    depthwise
-    pointwise
+    depthwise, pointwise              ->        depthwise, pointwise
+    depthwise, pointwise
+
+Measured with one thread on a Xeon of 2 MB a core, MobileNet 1.0: these two kernels, 224 x 224, take
+1.14 ms apart and 1.00 ms as one.
 """
 
 from collections import Counter
@@ -39,8 +40,10 @@ LONGEST = 5
 # Operators that nothing joins, and those that join nothing either: a convolution has so many
 # weights that they, not strips of pixels, are what stays in a cache.
 FIRST = (FirstConvolution,)
-# The share of a second-level cache in which a frame stays while others pass.
+# The share of a second-level cache in which a frame stays while others pass, and the share that
+# the weights of a unit may take there, which are read again for every few rows.
 KEPT = 1 / 2
+WEIGHTS = 1 / 3
 ALONE = (AdaptivePool, Convolution, Mean, Normalisation)
 
 
@@ -65,9 +68,9 @@ def group_stages(stages: tuple[Stage, ...], result: str, machine: Machine) -> li
     """The calls of a network in order."""
     groups: list[list[Stage]] = []
     readers = Counter(name for stage in stages for _, name in stage.reads)
-    far = KEPT * machine.l2_bytes
+    cache = machine.l2_bytes
     for stage in stages:
-        if groups and (_joins(stage, groups[-1]) or _lies_over(stage, groups[-1], readers, far)):
+        if groups and (_joins(stage, groups[-1]) or _lies_over(stage, groups[-1], readers, cache)):
             groups[-1].append(stage)
         else:
             groups.append([stage])
@@ -123,28 +126,32 @@ def _reads_any(stage: Stage, others: list[Stage]) -> bool:
     return type(stage.work) in WINDOWS and dict(stage.reads)["data"] in written
 
 
-def _lies_over(stage: Stage, group: list[Stage], readers: Counter[str], far: float) -> bool:
+def _lies_over(stage: Stage, group: list[Stage], readers: Counter[str], cache: int) -> bool:
     """Whether a stage is a window for which the group can make strips.
 
-    That is one over the first convolution, and one over the stages behind that window if they write
-    more than `far` bytes, and nothing else that is read later.
+    That is one over the first convolution, and one over a window and the stages behind it if they
+    write more than a cache of so many bytes keeps, and nothing else that is read later.
     """
-    (first, *others), data = group, dict(stage.reads).get("data")
+    data, last = dict(stage.reads).get("data"), group[-1]
     if (
-        type(first.work) is not FirstConvolution
-        or type(stage.work) not in WINDOWS
-        or data != group[-1].writes
+        type(stage.work) not in WINDOWS
+        or data != last.writes
         or readers[data] != 1
-        or first.work.target.images != 1
+        or last.work.target.images != 1
     ):
         return False
-    if not others:
+    if type(last.work) is FirstConvolution:
         return True
+    own = group[1:] if type(group[0].work) is FirstConvolution else group
+    is_unit = type(own[0].work) in WINDOWS and len(_since_window(own)) == len(own)
+    is_unit &= not any(isinstance(one.work, PointwiseDeep) for one in own)
     within = Counter(name for one in group for _, name in one.reads)
-    kept_here = all(readers[one.writes] == within[one.writes] for one in group[:-1])
-    over_first = len(_since_window(group)) == len(others)
-    last = group[-1]
-    return kept_here and over_first and last.work.target.bytes > far
+    kept_here = all(
+        readers[one.writes] == within[one.writes] for one in group if one.writes != last.writes
+    )
+    weights = sum(size for one in own for size in one.constant_bytes.values())
+    far = last.work.target.bytes > KEPT * cache and weights <= WEIGHTS * cache
+    return is_unit and kept_here and far
 
 
 def _call(group: list[Stage], later: set[str]) -> Call:

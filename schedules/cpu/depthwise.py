@@ -21,7 +21,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.products import L2_BYTES
-from schedules.cpu.window import KERNEL, Tile, nest, stays
+from schedules.cpu.window import KERNEL, Tile, nest, row_under, stays
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store
@@ -86,8 +86,11 @@ def emit(name: str, work: Depthwise, tensors: Tensors) -> None:
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, lane, kh, kw):
-        row = work.source.window_row(r, target.height, stride, kh)
-        value = data[row, work.source.window_column(x, stride) + kw, vectors.start(v) + lane]
+        value = data[
+            row_under(work, r, kh),
+            work.source.window_column(x, stride) + kw,
+            vectors.start(v) + lane,
+        ]
         with T.init():
             T.buffer_store(sums, bias[v, lane], [r, x, v, lane])
         T.buffer_store(sums, sums[r, x, v, lane] + value * weight[kh, kw, v, lane], [r, x, v, lane])

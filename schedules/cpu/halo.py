@@ -11,6 +11,7 @@ new row takes the place of one that no window will read again.
 from dataclasses import dataclass, field
 from typing import Any
 
+from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from schedules.frame import Frame
@@ -74,6 +75,10 @@ class Ring(Frame):
     def image_and_row(self, row: Any) -> tuple[Any, Any]:
         """The only image, and the row of it; -1 and `height` are rows too, and others beyond."""
         return 0, self.halo.row(row)
+
+    def nearest(self, row: Any) -> Any:
+        """The row of the image that is made as that one, or nearest to what lies outside."""
+        return tirx.Min(tirx.Max(self.halo.row(row), 0), self.height - 1)
 
     def at(self, row: Any, column: Any, channel: Any) -> tuple[Any, Any, Any]:
         """The index in memory of a pixel's channel."""

@@ -63,7 +63,8 @@ def _halos(
         data = dict(stage.reads).get("data")
         if data is None or data not in scratch:
             continue
-        each = own.step // (steps or 1)
+        # Rows that are made at a time: in each step, and before the first.
+        each = max(own.step // (steps or 1), own.rows - own.step)
         if type(stage.work) in WINDOWS:
             stride = stage.work.stride
             rows, live = _under(own.rows, stride), _under(each, stride)

@@ -20,7 +20,7 @@ import numpy as np
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
-from schedules.cpu.window import KERNEL, Tile, nest
+from schedules.cpu.window import KERNEL, Tile, nest, row_under
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store, zero
@@ -92,7 +92,7 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"kh": kernel, "kw": kernel}) as (r, x, v, lane, kh, kw):
-        row = work.source.window_row(r, target.height, stride, kh, padding)
+        row = row_under(work, r, kh, padding)
         column = work.source.window_column(x, stride, padding) + kw
         value = data[row, column, vectors.start(v) + lane]
         with T.init():

@@ -20,7 +20,7 @@ from tvm.tirx import PrimFunc
 
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.prefetch import LATER, fetching
-from schedules.cpu.window import KERNEL, Tile
+from schedules.cpu.window import KERNEL, Tile, row_under
 from schedules.machine import LINE
 
 # A frame of which the second-level cache of few cores holds the rows from one use to the next.
@@ -48,7 +48,7 @@ def windows_ahead(
     below = sch.get(kernel_rows).loop_var
 
     def places(axes: list[Any]) -> list[list[Any]]:
-        first = work.source.window_row(axes[0], work.target.height, work.stride, KERNEL)
+        first = row_under(work, axes[0], KERNEL)
         left = work.source.window_column(axes[1], work.stride) + KERNEL - 1
         channel = work.vectors.start(axes[2])
         made = []

@@ -12,6 +12,7 @@ from typing import Any
 
 from tvm import s_tir
 
+from schedules.cpu.halo import Ring
 from schedules.cpu.moves import Nest, keep_in_registers, partition
 from schedules.machine import Machine
 
@@ -25,6 +26,15 @@ class Tile:
     strip_rows: int
     columns: int
     vectors: int
+
+
+def row_under(work: Any, row: Any, tap: Any, padding: int = 1) -> Any:
+    """The row of the source in memory that is under a row of the window of an output row."""
+    source, target = work.source, work.target
+    if not isinstance(source, Ring):
+        # A strip that makes rows outside the image makes anything of them, as they become zeros.
+        row = target.nearest(row)
+    return source.window_row(row, target.height, work.stride, tap, padding)
 
 
 def stays(work: Any, machine: Machine) -> bool:
