@@ -1,0 +1,63 @@
+"""Which stages share a kernel."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.build import laid_out, read_network
+from pipeline.models import InputSpec, load
+from pipeline.operators import Network
+from pipeline.passes.group_stages import KEPT, WEIGHTS
+from pipeline.targets import Target, host
+from schedules.cpu.border import Border
+
+# Bytes between the first two units of MobileNet 0.5, of 64x64 pixels: 32x32 of 32 channels, and a
+# border.
+BETWEEN = 34 * 34 * 32 * 4
+UNIT = ["Depthwise", "Pointwise"]
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return read_network(load("mobilenet-0.5", InputSpec(64, 64)))
+
+
+def with_cache(size: float) -> Target:
+    target = host()
+    return replace(target, machine=replace(target.machine, l2_bytes=int(size)))
+
+
+def kernels(network: Network, target: Target) -> list[list[str]]:
+    """The operators of every call."""
+    return [
+        [type(s.work).__name__ for s in call.kernel.stages if not isinstance(s.work, Border)]
+        for call in laid_out(network, target).calls
+    ]
+
+
+def is_joined(network: Network, target: Target) -> bool:
+    """Whether the first kernel has a second window over its first unit."""
+    return kernels(network, target)[0].count("Depthwise") == 2
+
+
+def test_a_unit_joins_the_one_before_where_the_frame_between_them_is_far(network: Network) -> None:
+    near, far = with_cache(1.1 * BETWEEN / KEPT), with_cache(0.9 * BETWEEN / KEPT)
+    assert not is_joined(network, near)
+    assert is_joined(network, far)
+    assert len(kernels(network, far)) < len(kernels(network, near))
+
+
+def test_no_unit_joins_where_weights_are_far_too(network: Network) -> None:
+    weights = 4 * (9 * 16 + 16 + 16 * 32 + 32)
+    assert is_joined(network, with_cache(1.1 * weights / WEIGHTS))
+    assert not is_joined(network, with_cache(0.9 * weights / WEIGHTS))
+
+
+def test_two_units_and_no_more_share_a_kernel(network: Network) -> None:
+    most = max(one.count("Depthwise") for one in kernels(network, with_cache(16000)))
+    assert most == 2
+
+
+def test_images_of_a_batch_share_no_strips() -> None:
+    batch = read_network(load("mobilenet-0.5", InputSpec(64, 64, batch=2)))
+    assert not is_joined(batch, with_cache(0.9 * BETWEEN / KEPT))
