@@ -9,13 +9,13 @@ A stage may read of an earlier stage's result nothing that lies outside its own 
 may read what the kernel does not write, or what each strip makes for itself (`overlap.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from schedules.cpu.operators import Work, operator
-from schedules.cpu.overlap import windows
+from schedules.cpu.overlap import overlapping, windows
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.frame import Frame, Planes
@@ -119,3 +119,12 @@ class Kernel:
     def rows(self) -> int:
         """Rows of the result, which strips divide."""
         return int(self.stages[-1].work.target.rows)
+
+    def in_strips(self, rows: int, steps: int | None = None) -> "Kernel":
+        """The same on the frames that it has in strips of so many rows, each in so many steps.
+
+        Without steps, all rows of a strip are kept.
+        """
+        if not self.overlaps:
+            return self
+        return replace(self, stages=overlapping(self.stages, self.scratch, rows, steps))

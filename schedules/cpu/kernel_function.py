@@ -17,7 +17,7 @@ from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.moves import Nest, begin_apart
 from schedules.cpu.operators import operator
-from schedules.cpu.overlap import overlapping, rows_first, steps_of, strip_tile
+from schedules.cpu.overlap import rows_first, steps_of, strip_tile
 from schedules.cpu.prefetch import fetching_ahead
 from schedules.cpu.prefetch_rows import rows_ahead
 from schedules.cpu.prefetch_windows import windows_ahead
@@ -28,11 +28,7 @@ from schedules.program import prim_func, scratch, tensor
 
 def program(kernel: Kernel) -> PrimFunc:
     """The unscheduled function: activations, then constants in stage order, then outputs."""
-    return _in_place(_program(_in_strips_of(kernel, kernel.rows)), kernel)
-
-
-def _in_strips_of(kernel: Kernel, rows: int, steps: int | None = None) -> Kernel:
-    return replace(kernel, stages=overlapping(kernel.stages, kernel.scratch, rows, steps))
+    return _in_place(_program(kernel.in_strips(kernel.rows)), kernel)
 
 
 def _program(kernel: Kernel) -> PrimFunc:
@@ -86,7 +82,7 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
     rows = tiles[-1].strip_rows
     steps = steps_of(rows) if kernel.overlaps else 1
     if kernel.overlaps:
-        kernel = _in_strips_of(kernel, rows, steps)
+        kernel = kernel.in_strips(rows, steps)
         tiles = [replace(tile, strip_rows=rows // steps) for tile in tiles]
     whole = _program(kernel)
     borders: list[PrimFunc] = []

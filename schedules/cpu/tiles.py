@@ -14,7 +14,7 @@ from schedules.cpu.convolution import Convolution
 from schedules.cpu.convolution_strips import hand_strip_rows
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
-from schedules.cpu.overlap import overlapping, steps_of
+from schedules.cpu.overlap import steps_of
 from schedules.cpu.products import L2_BYTES
 from schedules.cpu.shuffled_reads import unused_bytes
 from schedules.machine import Machine
@@ -45,7 +45,7 @@ class KernelTile:
 def hand_tile(kernel: Kernel, machine: Machine) -> KernelTile:
     """The tile that counts of cycles and bytes find best."""
     rows, merged = strips(kernel, machine)
-    made = _in_strips_of(kernel, rows)
+    made = kernel.in_strips(rows, steps_of(rows))
     tiles = tuple(operator(s.work).hand_tiles(s.work, machine, rows)[0] for s in made.stages)
     return KernelTile(rows, merged, tiles)
 
@@ -109,7 +109,7 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     rows = kernel.rows
     compute = max(kernel.macs, 1) / machine.fma_lanes / rows * height
     weights = sum(sum(stage.constant_bytes.values()) for stage in kernel.stages)
-    made = _in_strips_of(kernel, height)
+    made = kernel.in_strips(height, steps_of(height))
     working = sum(frame.bytes for frame in made.frames.values()) / rows * height
     near = weights + working < machine.l2_bytes
     reload = weights / (L2_BYTES if near else FAR_BYTES)
@@ -123,11 +123,3 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     # What strips that overlap make once more than needed.
     twice = made.macs / max(kernel.macs, 1) - 1 if kernel.overlaps else 0.0
     return (1 + waiting + 0.05 * small + twice) / (1 - idle)
-
-
-def _in_strips_of(kernel: Kernel, height: int) -> Kernel:
-    """The kernel on the frames that it has in strips of that height."""
-    if not kernel.overlaps:
-        return kernel
-    stages = overlapping(kernel.stages, kernel.scratch, height, steps_of(height))
-    return replace(kernel, stages=stages)
