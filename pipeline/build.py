@@ -21,6 +21,7 @@ from pipeline.passes.fold_batch_norm import FoldBatchNorm
 from pipeline.passes.fuse_channel_shuffle import FuseChannelShuffle
 from pipeline.passes.group_stages import Call, group_stages
 from pipeline.passes.lay_out import Layout, lay_out
+from pipeline.passes.narrow_weights import narrowed
 from pipeline.passes.read_operators import read_operators
 from pipeline.passes.shuffle_where_written import shuffle_where_written
 from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
@@ -92,6 +93,8 @@ def laid_out(network: Network, target: Target) -> Lowered:
     """The kernels of a network."""
     if target.machine.lane_factor:
         network = shuffle_where_written(network)
+    if target.dtype != network.dtype:
+        network = narrowed(network, target.dtype)
     layout = lay_out(network, target.machine, target.dtype)
     return Lowered(
         network, layout, tuple(group_stages(layout.stages, network.result, target.machine))
