@@ -27,7 +27,7 @@ from pipeline.passes.shuffle_where_written import shuffle_where_written
 from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
 from pipeline.passes.update_in_place import update_in_place
 from pipeline.records import Records
-from pipeline.spills import without_spills
+from pipeline.spills import settled
 from pipeline.targets import Target
 from pipeline.tile_fields import fits_kernel, fits_stage, kernel_fields, kernel_tile
 from schedules.cpu.border import Border
@@ -153,8 +153,7 @@ def serve(kernel: Kernel, target: Target, records: Records) -> Served:
 
 def by_hand(kernel: Kernel, target: Target) -> KernelTile:
     """The tile of a kernel without records."""
-    tile = hand_tile(kernel, target.machine)
-    return without_spills(kernel, tile, target) if target.machine.lane_factor else tile
+    return settled(kernel, hand_tile(kernel, target.machine), target)
 
 
 def _of_stages(kernel: Kernel, hand: KernelTile, machine: Machine, records: Records) -> KernelTile:
