@@ -21,12 +21,13 @@ from pipeline.passes.fold_batch_norm import FoldBatchNorm
 from pipeline.passes.fuse_channel_shuffle import FuseChannelShuffle
 from pipeline.passes.group_stages import Call, group_stages
 from pipeline.passes.lay_out import Layout, lay_out
+from pipeline.passes.narrow_weights import narrowed
 from pipeline.passes.read_operators import read_operators
 from pipeline.passes.shuffle_where_written import shuffle_where_written
 from pipeline.passes.sink_channel_shuffle import SinkChannelShuffle
 from pipeline.passes.update_in_place import update_in_place
 from pipeline.records import Records
-from pipeline.spills import without_spills
+from pipeline.spills import settled
 from pipeline.targets import Target
 from pipeline.tile_fields import fits_kernel, fits_stage, kernel_fields, kernel_tile
 from schedules.cpu.border import Border
@@ -92,6 +93,8 @@ def laid_out(network: Network, target: Target) -> Lowered:
     """The kernels of a network."""
     if target.machine.lane_factor:
         network = shuffle_where_written(network)
+    if target.dtype != network.dtype:
+        network = narrowed(network, target.dtype)
     layout = lay_out(network, target.machine, target.dtype)
     return Lowered(
         network, layout, tuple(group_stages(layout.stages, network.result, target.machine))
@@ -150,8 +153,7 @@ def serve(kernel: Kernel, target: Target, records: Records) -> Served:
 
 def by_hand(kernel: Kernel, target: Target) -> KernelTile:
     """The tile of a kernel without records."""
-    tile = hand_tile(kernel, target.machine)
-    return without_spills(kernel, tile, target) if target.machine.lane_factor else tile
+    return settled(kernel, hand_tile(kernel, target.machine), target)
 
 
 def _of_stages(kernel: Kernel, hand: KernelTile, machine: Machine, records: Records) -> KernelTile:

@@ -23,6 +23,11 @@ from schedules.cpu.tiles import KernelTile
 TRIES = 12
 
 
+def settled(kernel: Kernel, tile: KernelTile, target: Target) -> KernelTile:
+    """A tile by hand as it is compiled for a target."""
+    return without_spills(kernel, tile, target) if target.machine.lane_factor else tile
+
+
 def without_spills(kernel: Kernel, tile: KernelTile, target: Target) -> KernelTile:
     """The tile of a kernel, or one near it whose loops of multiply-adds use the stack less.
 

@@ -10,7 +10,7 @@ from pipeline.ablation.emission import packing_anew, planes_between
 from pipeline.ablation.networks import epilogue_apart, normalisation_apart, shuffle_apart
 from pipeline.ablation.tiles import KnownTiles
 from pipeline.build import Built, Lowered, Served, apply, by_hand, emitted, laid_out, serve
-from pipeline.compiling import UNSCHEDULED, compiling
+from pipeline.compiling import UNSCHEDULED, compile_network
 from pipeline.operators import Network
 from pipeline.passes.emit_calls import PLAIN, Hooks
 from pipeline.records import Records
@@ -94,7 +94,7 @@ def _unscheduled(whole: Whole) -> Built:
 
 
 def _with_known_tiles(whole: Whole, lowered: Lowered) -> Built:
-    known = KnownTiles(whole.served, whole.target.machine)
+    known = KnownTiles(whole.served, whole.target)
     return _compiled(whole, lowered, {k: known.serve(k) for k in lowered.kernels})
 
 
@@ -103,9 +103,7 @@ def _compiled(
 ) -> Built:
     functions = {kernel: apply(kernel, one.tile) for kernel, one in served.items()}
     module, names = emitted(lowered, functions, hooks)
-    with compiling():
-        executable = relax.build(module, whole.target.tvm)
-    return Built(executable, lowered, served, names)
+    return Built(compile_network(module, whole.target), lowered, served, names)
 
 
 STEPS = (

@@ -8,14 +8,14 @@ the strips, that it has in the whole program.
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.build import Served
+from pipeline.build import Served, by_hand
 from pipeline.records import canonical, describe_work
+from pipeline.targets import Target
 from pipeline.tile_fields import fits_kernel, fits_stage, kernel_fields, kernel_tile
 from schedules.cpu.border import Border
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import Work
 from schedules.cpu.tiles import hand_tile
-from schedules.machine import Machine
 
 # What a step changes of an operator without changing its loops.
 CHANGED = ("activation", "residual", "shuffle", "offset")
@@ -25,8 +25,8 @@ EXTENTS = ("height", "width", "channels")
 class KnownTiles:
     """The tiles of the kernels of one program, by what their operators compute."""
 
-    def __init__(self, served: Mapping[Kernel, Served], machine: Machine) -> None:
-        self._machine = machine
+    def __init__(self, served: Mapping[Kernel, Served], target: Target) -> None:
+        self._target, self._machine = target, target.machine
         self._stages: dict[str, Any] = {}
         self._strips: dict[str, tuple[int, bool]] = {}
         for kernel, one in served.items():
@@ -50,7 +50,7 @@ class KnownTiles:
         if strips:
             fields["strip_rows"], fields["merged"] = strips
         if not fits_kernel(kernel, fields, self._machine):
-            return Served(hand_tile(kernel, self._machine), "hand")
+            return Served(by_hand(kernel, self._target), "hand")
         return Served(kernel_tile(kernel, fields), "hand")
 
 

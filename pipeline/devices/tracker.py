@@ -3,20 +3,24 @@
 import socket
 import struct
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from tvm.rpc import base
 
 from pipeline.devices.address import RpcAddress, Tracker
 from pipeline.errors import RequestError, WorkFailedError
 
-# A tracker answers at once; a tunnel to one may take a moment.
-ANSWER_SECONDS = 10.0
+# A tracker answers at once; but a tunnel to one takes a moment, and a machine with other work for
+# all its cores more than that.
+ANSWER_SECONDS = 20.0
+ATTEMPTS = 3
 START = "start one with: shufflenet-tvm rpc tracker"
 SERVE = "on the device run: shufflenet-tvm rpc server"
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,7 @@ class Ticket:
 
 def registered(tracker: Tracker) -> list[Registered]:
     """All devices by key; RequestError if no tracker answers."""
-    with _connection(tracker, ANSWER_SECONDS) as connection:
-        summary = _ask(connection, [base.TrackerCode.SUMMARY], tracker)
+    summary = _patiently(tracker, partial(_summary, tracker))
     servers = [(one["key"].partition(":")[2], one["addr"]) for one in summary["server_info"]]
     counts = Counter(key for key, _ in servers)
     return [
@@ -72,7 +75,8 @@ def request(address: RpcAddress, seconds: float) -> Ticket:
     RequestError if there is none at all; WorkFailedError if none becomes free in that time.
     """
     require_registered(address)
-    with _connection(address.tracker, seconds) as connection:
+    with _patiently(address.tracker, partial(_greeted, address.tracker)) as connection:
+        connection.settimeout(seconds)
         question = [base.TrackerCode.REQUEST, address.key, "", 1]
         try:
             return Ticket(*_ask(connection, question, address.tracker))
@@ -83,23 +87,50 @@ def request(address: RpcAddress, seconds: float) -> Ticket:
             ) from error
 
 
-@contextmanager
-def _connection(tracker: Tracker, seconds: float) -> Iterator[socket.socket]:
-    """A connection on which every step has so many seconds."""
+def _patiently(tracker: Tracker, ask: Callable[[], Answer]) -> Answer:
+    """What comes of asking; RequestError if there is silence again and again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return ask()
+        except TimeoutError as error:
+            silence = error
+    raise RequestError(
+        f"what listens at {tracker} does not answer, asked {ATTEMPTS} times for"
+        f" {ANSWER_SECONDS:.0f} s; if it is a tracker on a busy machine, try again later; otherwise"
+        " end it, or start a tracker on another port: shufflenet-tvm rpc tracker --port PORT"
+    ) from silence
+
+
+def _summary(tracker: Tracker) -> Any:
+    """What a tracker knows of its devices; TimeoutError if it is silent."""
+    with _greeted(tracker) as connection:
+        return _ask(connection, [base.TrackerCode.SUMMARY], tracker)
+
+
+def _greeted(tracker: Tracker) -> socket.socket:
+    """A connection to a tracker, which has said that it is one; TimeoutError if it is silent."""
     try:
         connection = socket.create_connection((tracker.host, tracker.port), ANSWER_SECONDS)
     except OSError as error:
         raise RequestError(f"nothing listens at {tracker} ({error}); {START}") from error
-    with connection:
-        try:
-            connection.sendall(struct.pack("<i", base.RPC_TRACKER_MAGIC))
-            greeting = struct.unpack("<i", base.recvall(connection, 4))[0]
-        except OSError as error:
-            raise RequestError(f"what listens at {tracker} is no tracker; {START}") from error
-        if greeting != base.RPC_TRACKER_MAGIC:
-            raise RequestError(f"what listens at {tracker} is no tracker; {START}")
-        connection.settimeout(seconds)
-        yield connection
+    try:
+        _greet(connection, tracker)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _greet(connection: socket.socket, tracker: Tracker) -> None:
+    try:
+        connection.sendall(struct.pack("<i", base.RPC_TRACKER_MAGIC))
+        greeting = struct.unpack("<i", base.recvall(connection, 4))[0]
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise RequestError(f"what listens at {tracker} is no tracker; {START}") from error
+    if greeting != base.RPC_TRACKER_MAGIC:
+        raise RequestError(f"what listens at {tracker} is no tracker; {START}")
 
 
 def _ask(connection: socket.socket, question: list[Any], tracker: Tracker) -> Any:

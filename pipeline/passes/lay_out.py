@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from pipeline.operators import Network, Operator
-from pipeline.passes.round_weights import rounded
 from schedules.cpu import (
     adaptive_pool,
     channelwise,
@@ -66,15 +65,10 @@ def lay_out(network: Network, machine: Machine, dtype: str) -> Layout:
             stage = Stage(name, work, _reads(step), step.writes)
             stages.append(stage)
             if step.weight is not None:
-                weight = _rounded(step.weight, stage.constant_dtype)
-                packed = operator(work).pack(work, weight, step.bias)
+                packed = operator(work).pack(work, step.weight, step.bias)
                 for role, array in packed.items():
                     constants[f"{name}_{role}"] = array.astype(stage.constant_dtype)
     return Layout(tuple(stages), frames, constants)
-
-
-def _rounded(weight: np.ndarray, dtype: str) -> np.ndarray:
-    return weight if dtype == str(weight.dtype) else rounded(weight, dtype)
 
 
 def _frames(network: Network, dtype: str) -> dict[str, Frame | Planes]:

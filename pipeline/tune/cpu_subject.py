@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tvm.tirx import PrimFunc
 
 from pipeline.compiling import export_function, export_unscheduled
 from pipeline.records import canonical
+from pipeline.spills import settled
 from pipeline.targets import Target
 from pipeline.tune.arguments import arguments, outputs, updates
 from pipeline.tune.kernel_space import KernelSpace, StageTiles
@@ -38,9 +40,10 @@ class CpuSubject:
 
     def space(self) -> StageSpace | KernelSpace:
         """Its candidates."""
+        machine, settle = self.target.machine, partial(settled, target=self.target)
         if self.stages is None:
-            return StageSpace(self.kernel, self.target.machine)
-        return KernelSpace(self.kernel, self.target.machine, self.stages)
+            return StageSpace(self.kernel, machine, settle)
+        return KernelSpace(self.kernel, machine, self.stages, settle)
 
     def arguments(self, seed: int) -> list[Array]:
         """What the kernel is given."""

@@ -1,9 +1,12 @@
 """Strips for a kernel, and for each stage one of the tiles that were the fastest of it alone."""
 
+from functools import cached_property
+
 from tvm.tirx import PrimFunc
 
 from pipeline.records import canonical
 from pipeline.tile_fields import TileFields, fits_kernel, kernel_fields, kernel_tile
+from pipeline.tune.stage_space import Settle, as_it_is
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.tiles import hand_tile, strip_choices, strips
@@ -16,12 +19,19 @@ StageTiles = tuple[tuple[TileFields, ...], ...]
 class KernelSpace:
     """The tiles of a kernel; `start` has the winners of all stages in strips by hand."""
 
-    def __init__(self, kernel: Kernel, machine: Machine, stages: StageTiles) -> None:
-        self.kernel, self.machine, self.stages = kernel, machine, stages
-        self.hand = kernel_fields(kernel, hand_tile(kernel, machine))
+    def __init__(
+        self, kernel: Kernel, machine: Machine, stages: StageTiles, settle: Settle = as_it_is
+    ) -> None:
+        self.kernel, self.machine, self.stages, self._settle = kernel, machine, stages, settle
         rows, merged = strips(kernel, machine)
         winners = [tiles[0] for tiles in stages]
         self.start: TileFields = {"strip_rows": rows, "merged": merged, "stages": winners}
+
+    @cached_property
+    def hand(self) -> TileFields:
+        """The tile by hand, which builders need not know."""
+        tile = hand_tile(self.kernel, self.machine)
+        return kernel_fields(self.kernel, self._settle(self.kernel, tile))
 
     def neighbours(self, tile: TileFields) -> list[TileFields]:
         """The tiles that differ in one choice: other strips, or another tile of one stage."""

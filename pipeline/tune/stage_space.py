@@ -7,7 +7,7 @@ sketch with a decision, so that no candidate exceeds the registers. The spaces a
 to some 150 candidates, that they are listed, not mutated at random.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -20,18 +20,27 @@ from pipeline.tune.features import Numbers, describe
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.kernel_function import program, schedule_stage
 from schedules.cpu.operators import operator
+from schedules.cpu.tiles import KernelTile
 from schedules.machine import Machine
+
+# What makes of a kernel's tile by hand the one that is compiled.
+Settle = Callable[[Kernel, KernelTile], KernelTile]
 
 # Enough rows in a strip to amortise its start; the strips themselves are chosen later.
 ROWS = 7
 
 
+def as_it_is(_: Kernel, tile: KernelTile) -> KernelTile:
+    """The tile."""
+    return tile
+
+
 class StageSpace:
     """The tiles of one operator alone, in strips of a few rows."""
 
-    def __init__(self, kernel: Kernel, machine: Machine) -> None:
+    def __init__(self, kernel: Kernel, machine: Machine, settle: Settle = as_it_is) -> None:
         (self.stage,) = kernel.stages
-        self.kernel, self.machine = kernel, machine
+        self.kernel, self.machine, self._settle = kernel, machine, settle
         self.strip_rows = _strip_rows(self.stage)
         work, module = self.stage.work, operator(self.stage.work)
         names, fitting = field_names(self.stage), module.tiles_that_fit(work, machine)
@@ -43,6 +52,7 @@ class StageSpace:
         """The tile by hand."""
         work = self.stage.work
         tile = operator(work).hand_tiles(work, self.machine, self.strip_rows)[0]
+        (tile,) = self._settle(self.kernel, KernelTile(self.strip_rows, True, (tile,))).stages
         return stage_fields(self.stage, tile)
 
     @property

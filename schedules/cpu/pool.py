@@ -20,6 +20,7 @@ import numpy as np
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
+from schedules.cpu.reciprocal import factors
 from schedules.cpu.window import KERNEL, Tile, nest, row_under
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
@@ -103,7 +104,8 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
     with block(name, axes) as (r, x, v, lane):
         value = sums[r, x, v, lane]
         if work.kind == "average":
-            value = value * T.FloatImm(work.dtype, 1 / (kernel * kernel))
+            for factor in factors(kernel * kernel, work.dtype):
+                value = value * T.FloatImm(work.dtype, factor)
         at = target.at(r, x, work.offset + vectors.start(v) + lane)
         done = activate(value, work.activation, work.dtype)
         store(out, target.guarded(r, done), at)

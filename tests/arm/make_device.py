@@ -65,14 +65,14 @@ def make(place: Path = PLACE) -> Device:
     device = Device(place)
     stamp = place / "made"
     wanted = " ".join(sorted(_requirements()))
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return device
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    _make_root(place / "root")
-    _make_site(place / "site", place / "wheels")
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        _make_root(place / "root")
+        _make_site(place / "site", place / "wheels")
+        stamp.write_text(wanted)
+    # It runs this checkout, also if another one made it, which may be gone.
     _make_python(device)
-    stamp.write_text(wanted)
     return device
 
 
@@ -110,10 +110,12 @@ def _make_python(device: Device) -> None:
     }
     settings = " ".join(f'-E "{name}={value}"' for name, value in variables.items())
     python = root / f"usr/bin/python{PYTHON}"
-    device.python.write_text(
-        f'#!/bin/sh\nexec qemu-aarch64-static -cpu max -L "{root}" {settings} "{python}" "$@"\n'
-    )
-    device.python.chmod(0o755)
+    command = f'exec qemu-aarch64-static -cpu max -L "{root}" {settings} "{python}" "$@"'
+    text = f"#!/bin/sh\n{command}\n"
+    # One that is as it should be may be starting elsewhere.
+    if not device.python.is_file() or device.python.read_text() != text:
+        device.python.write_text(text)
+        device.python.chmod(0o755)
 
 
 def main() -> int:

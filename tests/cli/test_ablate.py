@@ -4,8 +4,8 @@ import pytest
 
 from pipeline.ablation.networks import epilogue_apart, normalisation_apart, shuffle_apart
 from pipeline.ablation.records import read_ablations
-from pipeline.ablation.steps import STEPS, Whole
-from pipeline.build import laid_out, read_network
+from pipeline.ablation.steps import STEPS, Whole, whole_program
+from pipeline.build import built, laid_out, read_network
 from pipeline.models import InputSpec, load
 from pipeline.page.evidence import read_evidence
 from pipeline.records import Records
@@ -41,6 +41,20 @@ def test_a_step_that_is_left_out_is_a_pass_for_each_of_its_places(whole):
     shuffled = passes(whole, shuffle_apart)
     assert len(shuffled) == 16
     assert {work.shuffle for work in shuffled} == {3}
+
+
+def test_the_whole_program_is_the_one_that_is_compiled():
+    """Also where the compiler is told less of the tensors, as for ARM."""
+    target, records = target_named("armv7a"), Records("", {})
+    network = read_network(load("shufflenet-0.25x-g1", InputSpec(64, 64)))
+    whole = Whole(network, target, records)
+    ours, other = whole_program(whole), built(laid_out(network, target), target, records)
+    assert code(ours) == code(other)
+
+
+def code(program):
+    """The machine code of a program's kernels."""
+    return [module.inspect_source("asm") for module in program.executable.mod.imports]
 
 
 def test_each_step_is_measured_and_computes_what_pytorch_does(command, tmp_path):

@@ -22,8 +22,9 @@ START_SECONDS = 120.0
 
 
 @pytest.mark.skipif(bool(missing()), reason=f"no emulated device: {missing()}")
-def test_candidates_for_an_arm_core_are_right_on_one(tmp_path: Path) -> None:
-    target = target_named("cortex-a76")
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_candidates_for_an_arm_core_are_right_on_one(tmp_path: Path, dtype: str) -> None:
+    target = target_named("cortex-a76", dtype=dtype)
     target = replace(target, machine=replace(target.machine, cores=1))
     layer = lowered(pointwise(target, 3, (5, 20), (4, 5)))
     # The times of an emulator say nothing of a core, so the worker makes some up.

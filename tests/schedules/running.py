@@ -81,9 +81,10 @@ def run(function: PrimFunc, kernel: Kernel, arguments: dict[str, Array]) -> dict
     """What the function updates, and writes into outputs that are filled with NaN."""
     library = compile_function(function, host())
     inputs = {name: tvm.runtime.tensor(array) for name, array in arguments.items()}
+    frames = {name: kernel.frames[name] for name in kernel.outputs}
     outputs = {
-        name: tvm.runtime.tensor(np.full(kernel.frames[name].shape, np.nan, "float32"))
-        for name in kernel.outputs
+        name: tvm.runtime.tensor(np.full(frame.shape, np.nan, frame.dtype))
+        for name, frame in frames.items()
     }
     library["main"](*inputs.values(), *outputs.values())
     updated = {name: inputs[name] for name in kernel.updates}

@@ -79,8 +79,8 @@ def pointwise(
 ) -> Pointwise:
     """A grouped 1x1 convolution from and to so many channels of a group."""
     inputs, outputs = channels
-    source = Frame(1, *pixels, groups * inputs)
-    made = Frame(1, *pixels, groups * outputs)
+    source = Frame(1, *pixels, groups * inputs, dtype=target.dtype)
+    made = Frame(1, *pixels, groups * outputs, dtype=target.dtype)
     lanes = target.machine.lanes_for(outputs)
     return Pointwise(source, made, groups, inputs, outputs, lanes)
 
