@@ -82,7 +82,9 @@ def test_imported_records_are_measured_again(
     summary = tune([layer], target, tmp_path, options(2))
     assert summary.tally.measured > 1
     tiles = [trial.tile for trial in stages(tmp_path, target)]
-    assert tiles[1] == read_records(tuned, target.family).stage(layer.kernels[0].stages[0].work)
+    imported = read_records(tuned, target.family).stage(layer.kernels[0].stages[0].work)
+    # The tile by hand is measured first, and may be the one that was recorded.
+    assert imported in tiles[:2]
 
 
 def test_merged_candidates_are_starting_points_and_count_for_nothing(
