@@ -184,10 +184,10 @@ def test_strict_refuses_kernels_that_are_not_tuned(refused, tmp_path):
     assert not (tmp_path / "b").exists()
 
 
-@pytest.mark.parametrize("name", ["bench", "profile"])
-def test_networks_on_a_gpu_are_timed_beside_it(refused, name):
-    words = (MODEL, "--target", "h100", "--device", "rpc://127.0.0.1:9190/board")
-    refused(name, *words, saying=("without --device",))
+@pytest.mark.parametrize("words", [("bench", "--peers", "none"), ("profile",)], ids=lambda w: w[0])
+def test_networks_on_a_gpu_are_timed_beside_it(refused, words):
+    device = ("--target", "h100", "--device", "rpc://127.0.0.1:9190/board")
+    refused(*words, MODEL, *device, saying=("without --device",))
 
 
 @pytest.mark.parametrize("name", ["bench", "profile"])
