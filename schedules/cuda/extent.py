@@ -38,10 +38,10 @@ def image_of(chain: Chain, tile: Tile) -> Halo | None:
 
 def from_piece(chain: Chain, tile: Tile) -> bool:
     """Whether the first convolution of a block reads windows straight from its piece of an image,
-    as threads that have all of a window can. Else their values are laid out as rows, which tensor
-    cores and split reductions need; halves are read from rows as whole accesses."""
+    as threads can that have whole windows, and several. Else their values are laid out as rows,
+    which tensor cores and split reductions need; halves are read from rows as whole accesses."""
     lanes = not chain.matrices and chain.dtype == SUM
-    return isinstance(chain.source, Planes) and lanes and tile.splits == 1
+    return isinstance(chain.source, Planes) and lanes and tile.splits == 1 < tile.pixels
 
 
 def count_of(chain: Chain, product: Product, tile: Tile) -> int:

@@ -15,7 +15,7 @@ from schedules.gpu import WARP
 # In which a warp reads 128 bits a thread.
 WIDE_CYCLES = 4
 # Halves become float32 at half the rate of multiply-adds.
-WIDENING = 2
+WIDENING = 1
 # Waits of a turn in which threads add up the sums of warps, and do what comes after; fitted to the
 # times of 249 kernels of ShuffleNet on tensor cores, batch 1, on an H200.
 ADDING = 0.5
