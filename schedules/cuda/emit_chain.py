@@ -100,6 +100,8 @@ def _write_steps(site: Site, begun: dict[str, Nest | None]) -> None:
 def _begun(site: Site, name: str) -> Nest | None:
     """The product of a step, if there is one and it is not read as windows of an image, begun."""
     product = getattr(site.chain, name)
+    if product is None:
+        return None
     if product is first_product(site.chain) and from_piece(site.chain, site.tile):
         return None
-    return begin_product(site.job(name), access_of(site.chain, product)) if product else None
+    return begin_product(site.job(name), access_of(site.chain, product))
