@@ -75,7 +75,7 @@ def bench(
 ) -> ResultFile:
     """Measure every recipe, whose `model` may also be the folder of a bundle."""
     for recipe in recipes:
-        check_recipe(recipe, on_gpu=True)
+        check_recipe(recipe, "bench")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shufflenet-tvm-")))
         subjects = []
@@ -108,11 +108,11 @@ def tell_coverage(subject: Subject, observer: Observer) -> None:
         observer.note(f"  {line}")
 
 
-def check_recipe(recipe: Recipe, on_gpu: bool = False) -> None:
-    """RequestError for what can be seen to be wrong before anything is compiled; `on_gpu` says
-    whether code for a GPU is served too."""
+def check_recipe(recipe: Recipe, on_gpu: str | None = None) -> None:
+    """RequestError for what can be seen to be wrong before anything is compiled; `on_gpu` names the
+    command if it serves code for a GPU too."""
     if on_gpu and is_gpu(recipe.target):
-        _require_gpu(gpu_target(recipe.target, recipe.dtype).architectures)
+        _require_gpu(gpu_target(recipe.target, recipe.dtype).architectures, on_gpu)
     else:
         require_architecture(recipe.resolved().architecture, recipe.target)
     if is_bundle(recipe):
@@ -124,19 +124,27 @@ def check_recipe(recipe: Recipe, on_gpu: bool = False) -> None:
         load(recipe.model)
 
 
-def _check_machine(manifest: Manifest, on_gpu: bool) -> None:
+def _check_machine(manifest: Manifest, on_gpu: str | None) -> None:
     """RequestError unless this machine runs a bundle."""
     require_machine(manifest.target.architecture, manifest.target.features)
     gpu = manifest.target.gpu
-    if gpu is not None and not on_gpu:
+    if gpu is None:
+        return
+    if on_gpu is None:
         raise RequestError("the bundle is for a GPU, which this command does not serve")
-    if gpu is not None:
-        _require_gpu(gpu.architectures)
+    _require_gpu(gpu.architectures, on_gpu)
 
 
 def is_bundle(recipe: Recipe) -> bool:
     """Whether the recipe names the folder of a bundle."""
     return recipe.model not in names() and Path(recipe.model).is_dir()
+
+
+def is_for_gpu(recipe: Recipe) -> bool:
+    """Whether what the recipe names runs on a GPU."""
+    if is_bundle(recipe):
+        return read_bundle(Path(recipe.model)).manifest.target.gpu is not None
+    return is_gpu(recipe.target)
 
 
 def prepared(recipe: Recipe, folder: Path, progress: Progress) -> tuple[Bundle, Model]:
@@ -161,10 +169,10 @@ def subject_for(bundle: Bundle, model: Model, recipe: Recipe) -> Subject:
     return replace(host, gpu=gpu)
 
 
-def _require_gpu(architectures: Sequence[int]) -> None:
+def _require_gpu(architectures: Sequence[int], purpose: str) -> None:
     from pipeline.gpu.local import require_gpu_for
 
-    require_gpu_for(architectures, "bench")
+    require_gpu_for(architectures, purpose)
 
 
 def subject_of(bundle: Bundle, model: Model, target: Target, weights: Path | None) -> Subject:

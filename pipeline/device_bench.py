@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from pipeline.bench import Observer, is_bundle, prepared, subject_of, tell_coverage
+from pipeline.bench import Observer, is_bundle, is_for_gpu, prepared, subject_of, tell_coverage
 from pipeline.bundle import read_bundle
 from pipeline.check import Array, compare, require_agreement
 from pipeline.compile import Recipe
@@ -29,6 +29,7 @@ from pipeline.devices.remote import target_of
 from pipeline.engines.process import EngineProcess
 from pipeline.engines.registry import REMOTE
 from pipeline.environment import describe_environment
+from pipeline.errors import RequestError
 from pipeline.linker import linker_for
 from pipeline.peak import build_peak
 from pipeline.peak_kernel import PeakKernel
@@ -99,7 +100,13 @@ def bench_device(
 
 
 def target_for(recipe: Recipe) -> Target:
-    """What a recipe is compiled for, or its bundle was; RequestError if nothing links for it."""
+    """What a recipe is compiled for, or its bundle was; RequestError if nothing links for it, or it
+    is a GPU."""
+    if is_for_gpu(recipe):
+        raise RequestError(
+            "a network on a GPU is timed beside it, as one CUDA graph: run the command there, "
+            "without --device"
+        )
     if is_bundle(recipe):
         return target_of(read_bundle(Path(recipe.model)).manifest.target)
     target = recipe.resolved()

@@ -16,6 +16,7 @@ TEXT_COLUMNS = {
     "module",
     "operators",
     "output",
+    "bound by",
     "schedule",
     "step",
     "without it",

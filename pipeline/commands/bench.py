@@ -55,7 +55,8 @@ def bench(
     shufflenet-tvm bench --suite paper --json paper.json      # the tables of the ShuffleNet paper
     shufflenet-tvm bench --suite shuffle --peers onnxruntime  # what shuffling costs there
     """
-    models, reached = options.subjects_or_suite(subjects, suite), reaches_gpu(target, "bench")
+    models, remote = options.subjects_or_suite(subjects, suite), parse_device(device)
+    reached = remote is None and reaches_gpu(target, "bench")
     recipes = [
         replace(
             recipe_of(name, target, logs, shape, weights, seed, system, dtype=dtype),
@@ -65,7 +66,6 @@ def bench(
         for name in models
         for shape in [(input_size, size, classes)]
     ]
-    remote = parse_device(device)
     counts = options.thread_counts(threads, remote is not None)
     path = options.result_file(json_file)
     text_path = options.result_file(markdown)

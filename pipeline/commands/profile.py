@@ -37,6 +37,7 @@ def profile(
     shufflenet-tvm profile shufflenet-1.0x-g3 mobilenet-1.0 --json profile.json
     shufflenet-tvm profile bundle --threads 2 --trace trace.json   # for ui.perfetto.dev
     shufflenet-tvm profile phone --device rpc://127.0.0.1:9190/phone
+    shufflenet-tvm profile shufflenet-1.0x-g3 --target cuda --batch 128
     """
     recipes = [
         recipe_of(
@@ -50,6 +51,9 @@ def profile(
     path, trace_path = options.result_file(json_file), options.result_file(trace)
     options.require_single(len(recipes) * len(counts), trace_path)
     from pipeline.device_bench import Place
+    from pipeline.profiling.gpu_records import GpuProfile
+    from pipeline.profiling.gpu_table import describe_gpu, gpu_rows
+    from pipeline.profiling.records import Profile
     from pipeline.profiling.run import profile_all
     from pipeline.profiling.table import describe, describe_emulated, profile_rows
     from pipeline.profiling.trace import trace as trace_of
@@ -62,11 +66,16 @@ def profile(
         file = profile_all(recipes, counts, limit, steps.say, place)
     if path is not None:
         write_results(file, path)
-    if trace_path is not None and file.profiles:
-        write_json(trace_of(file.profiles[0]), trace_path)
+    timed: list[Profile | GpuProfile] = [*file.profiles, *file.gpu]
+    if trace_path is not None and timed:
+        write_json(trace_of(timed[0]), trace_path)
     for one in file.profiles:
         output.print(rich_table(profile_rows(one)))
         for line in describe(one):
+            output.print(line, highlight=False)
+    for gpu in file.gpu:
+        output.print(rich_table(gpu_rows(gpu)))
+        for line in describe_gpu(gpu):
             output.print(line, highlight=False)
     for emulated in file.emulated:
         output.print(describe_emulated(emulated), highlight=False, soft_wrap=True)

@@ -28,12 +28,14 @@ Expansion = Literal["apart", "here", "before"]
 
 @dataclass(frozen=True)
 class Call:
-    """A kernel, the tensors that it reads and writes by role, and its packed constants by role."""
+    """A kernel, the tensors that it reads and writes by role, its packed constants by role, and the
+    operators that it computes."""
 
     work: Work
     reads: dict[str, str]
     writes: dict[str, str]
     constants: Arrays = field(default_factory=dict)
+    operators: tuple[Operator, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def key(self) -> Work:
@@ -75,14 +77,16 @@ def _other(network: Network, operator: Operator) -> Call:
     source = frame(network, operator.data)
     if operator.kind == "mean":
         work = Mean(source, frame(network, operator.writes).dtype)
-        return Call(work, {"data": operator.data}, {"out": operator.writes})
+        reads = {"data": operator.data}
+        return Call(work, reads, {"out": operator.writes}, operators=(operator,))
     if operator.kind == "scale" and operator.gate:
         target = frame(network, operator.writes)
         scale = Scale(
             source, target, operator.offset, operator.residual is not None, operator.activation
         )
         reads = {"data": operator.data, "gate": operator.gate}
-        return Call(scale, reads | _residual(operator), {"out": operator.writes})
+        reads |= _residual(operator)
+        return Call(scale, reads, {"out": operator.writes}, operators=(operator,))
     raise RequestError(f"{operator.kind} is not served on GPUs")
 
 
@@ -97,17 +101,17 @@ def _single(network: Network, unit: Unit) -> Call:
         window = _window(operator)
         constants = pack.depthwise(operator) if operator.kind == "depthwise" else {}
         work = Chain(source, target, window=window, offset=operator.offset)
-        return Call(work, reads, writes, _named("window", constants, dtype))
+        return Call(work, reads, writes, _named("window", constants, dtype), (operator,))
     if isinstance(source, Planes):
         product, constants = _first_convolution(operator, dtype)
         work = Chain(source, target, project=product, stride=operator.stride)
-        return Call(work, reads, writes, _named("project", constants, dtype))
+        return Call(work, reads, writes, _named("project", constants, dtype), (operator,))
     work = Chain(
         source, target, project=_product(operator, dtype), residual=operator.residual is not None,
         offset=operator.offset, gather=operator.shuffle,
     )  # fmt: skip
     constants = pack.grouped(operator, dtype)
-    return Call(work, reads, writes, _named("project", constants, dtype))
+    return Call(work, reads, writes, _named("project", constants, dtype), (operator,))
 
 
 def _stem(network: Network, convolution: Operator, pool: Operator) -> Call:
@@ -118,7 +122,8 @@ def _stem(network: Network, convolution: Operator, pool: Operator) -> Call:
         stride=convolution.stride, offset=pool.offset,
     )  # fmt: skip
     reads, writes = {"data": convolution.data}, {"out": pool.writes}
-    return Call(work, reads, writes, _named("expand", constants, network.dtype))
+    named = _named("expand", constants, network.dtype)
+    return Call(work, reads, writes, named, (convolution, pool))
 
 
 def _expansion(network: Network, unit: Unit) -> Call:
@@ -161,7 +166,8 @@ def _chain(network: Network, unit: Unit, expansion: Expansion) -> Call:
         )  # fmt: skip
         reads["pooled"] = unit.pool.data
     same = tuple(role for role in reads if role != "data" and reads[role] == reads["data"])
-    return Call(replace(work, aliases=same), reads, {"out": project.writes}, constants)
+    own = tuple(one for one in unit.operators if here or one is not unit.expand)
+    return Call(replace(work, aliases=same), reads, {"out": project.writes}, constants, own)
 
 
 def _ordered(network: Network, unit: Unit, order: Order) -> Frame:
@@ -178,7 +184,8 @@ def _followed(network: Network, call: Call, follower: Unit) -> Call:
     if follower.other is not None:
         target = replace(call.work.target, dtype=frame(network, follower.result).dtype)
         work = replace(call.work, target=target, mean=True)
-        return replace(call, work=work, writes={"out": follower.result})
+        operators = (*call.operators, follower.other)
+        return replace(call, work=work, writes={"out": follower.result}, operators=operators)
     expand, order = follower.expand, order_of(network, follower)
     assert expand is not None
     packed, dtype = pack.grouped(expand, network.dtype), network.dtype
@@ -190,7 +197,8 @@ def _followed(network: Network, call: Call, follower: Unit) -> Call:
     follow = replace(_product(expand, dtype), inputs=rows)
     work = replace(call.work, follow=follow, order=order, after=order.places)
     constants = call.constants | _named("follow", packed | {"weight": wide}, dtype)
-    return Call(work, call.reads, call.writes | {"after": expand.writes}, constants)
+    writes = call.writes | {"after": expand.writes}
+    return Call(work, call.reads, writes, constants, (*call.operators, expand))
 
 
 def _source(network: Network, operator: Operator) -> Frame | Planes:

@@ -35,6 +35,12 @@ class Unit:
             raise ValueError("a unit without operators")
         return last.writes
 
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """Those that it has, in an order in which they can run."""
+        every = (self.expand, self.window, self.project, self.pool, self.other)
+        return tuple(one for one in every if one is not None)
+
 
 def find_units(network: Network) -> list[Unit]:
     """The units in an order in which they can run; RequestError for windows that are not served."""
@@ -129,23 +135,19 @@ def _in_order(network: Network, units: list[Unit]) -> Iterator[Unit]:
     while waiting:
         ready = next(unit for unit in waiting if not (_reads(unit) & writers.keys()))
         waiting.remove(ready)
-        for operator in _operators(ready):
+        for operator in ready.operators:
             writers[operator.writes] -= 1
             if not writers[operator.writes]:
                 del writers[operator.writes]
         yield ready
 
 
-def _operators(unit: Unit) -> list[Operator]:
-    return [o for o in (unit.expand, unit.window, unit.project, unit.pool, unit.other) if o]
-
-
 def _reads(unit: Unit) -> set[str]:
     """Tensors from outside that a unit reads."""
-    own = {operator.writes for operator in _operators(unit)}
+    own = {operator.writes for operator in unit.operators}
     read = {
         tensor
-        for operator in _operators(unit)
+        for operator in unit.operators
         for tensor in (operator.data, operator.residual, operator.gate)
         if tensor is not None
     }

@@ -6,37 +6,17 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from pipeline.errors import RequestError
+from pipeline.profiling.gpu_records import GpuProfile
+from pipeline.profiling.timed_call import TimedCall
 from pipeline.results import Environment, Record
 
 
-class Call(Record):
-    """One kernel call. `paths` are the PyTorch modules of its `operators`, in order.
+class Call(TimedCall):
+    """One kernel call on a CPU. `register_bytes` are those of its loads and stores, `dram_bytes`
+    those expected to come from DRAM."""
 
-    `edge_bytes` are those of the tensors it reads and writes, `register_bytes` those of its loads
-    and stores, `dram_bytes` those expected to come from DRAM.
-    """
-
-    function: str
-    path: str
-    paths: list[str]
-    operators: list[str]
-    output: str
-    source: Literal["tuned", "hand", "default", ""]
-    ms: float
-    macs: int
-    edge_bytes: int
     register_bytes: int
     dram_bytes: int
-
-    @property
-    def gmacs(self) -> float:
-        """Thousand million multiply-adds a second."""
-        return self.macs / 1e6 / self.ms
-
-    @property
-    def intensity(self) -> float:
-        """Multiply-adds a byte at the edge of the kernel."""
-        return self.macs / self.edge_bytes if self.edge_bytes else 0.0
 
 
 class EnergyNote(Record):
@@ -70,6 +50,11 @@ class Profile(Record):
     bandwidth: dict[str, float]
     energy: EnergyNote
     calls: list[Call]
+
+    @property
+    def title(self) -> str:
+        """The network, and with what."""
+        return f"{self.model}, {self.threads} threads"
 
     @property
     def setting(self) -> tuple[object, ...]:
@@ -108,6 +93,7 @@ class ProfileFile(Record):
     environment: Environment
     profiles: list[Profile]
     emulated: list[EmulatedProfile] = Field(default_factory=list)
+    gpu: list[GpuProfile] = Field(default_factory=list)
 
 
 def read_profiles(path: Path) -> ProfileFile:

@@ -1,6 +1,6 @@
-"""Kernels timed apart in a process of their own, on this machine or a device over RPC.
+"""Kernels timed apart in a process of their own, on this machine, its GPU, or a device over RPC.
 
-Both processes get a request as JSON and leave a reply: the seconds of every call in the order of
+These processes get a request as JSON and leave a reply: the seconds of every call in the order of
 `names`, of whole inferences, the rates of the machine, and whether the output stayed the same.
 """
 
@@ -32,6 +32,7 @@ from pipeline.profiling.stamps import Stamped
 from pipeline.targets import Target
 
 HERE, THERE = "pipeline.profiling.replay_worker", "pipeline.profiling.device_worker"
+ON_GPU = "pipeline.profiling.cuda_worker"
 # Beyond the time that is asked for: loading, and the loops that find the machine's rates.
 SPARE_SECONDS = 300
 # Many times the last cache of most machines; where it is not, the rate is that of the cache. To a
@@ -52,7 +53,7 @@ def replayed(subject: Subject, threads: int, seconds: float) -> dict[str, Any]:
     """What the kernels of a bundle take here; WorkFailedError if its process fails."""
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as name:
         folder = Path(name)
-        request = _request(subject, seconds, folder)
+        request = _request(subject.bundle, subject.model, seconds, folder)
         request["rates"] = _rates(subject.target, threads, folder, DRAM_BUFFER, None)
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
         return _reply(HERE, request, folder, environment | {"TVM_BIND_THREADS": "1"})
@@ -71,7 +72,7 @@ def replayed_on_device(
         folder = Path(name)
         library = folder / "stamped.so"
         network.executable.export_library(str(library), fcompile=link)
-        request = _request(subject, seconds, folder)
+        request = _request(subject.bundle, subject.model, seconds, folder)
         request["rates"] = _rates(target, threads, folder, DEVICE_DRAM_BUFFER, link)
         request |= {
             "stamped": str(library),
@@ -84,11 +85,17 @@ def replayed_on_device(
         return _reply(THERE, request, folder, dict(os.environ))
 
 
-def _request(subject: Subject, seconds: float, folder: Path) -> dict[str, Any]:
+def replayed_on_gpu(bundle: Bundle, model: Model, seconds: float) -> dict[str, Any]:
+    """The same on the GPU of this machine; WorkFailedError if the process fails."""
+    with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as name:
+        folder = Path(name)
+        return _reply(ON_GPU, _request(bundle, model, seconds, folder), folder, dict(os.environ))
+
+
+def _request(bundle: Bundle, model: Model, seconds: float, folder: Path) -> dict[str, Any]:
     image = folder / "input.npy"
-    np.save(image, subject.model.example.numpy())
-    library = subject.bundle.library.resolve()
-    return {"library": str(library), "input": str(image), "seconds": seconds}
+    np.save(image, model.example.numpy())
+    return {"library": str(bundle.library.resolve()), "input": str(image), "seconds": seconds}
 
 
 def _reply(

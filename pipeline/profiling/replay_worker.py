@@ -31,7 +31,7 @@ def profile(request: dict[str, Any]) -> dict[str, Any]:
     """Seconds of the whole and of each call, and the rates of the machine."""
     library = tvm.runtime.load_module(request["library"])
     image = tvm.runtime.tensor(np.load(request["input"]))
-    calls, expected = record(library, image)
+    calls, expected = record(library, image, tvm.cpu())
     main = tvm.relax.VirtualMachine(library, tvm.cpu())["main"]
     whole: list[float] = []
     rounds: list[list[float]] = []
@@ -50,7 +50,7 @@ def profile(request: dict[str, Any]) -> dict[str, Any]:
         "seconds": [statistics.median(column) for column in zip(*rounds, strict=True)],
         "whole": whole,
         "sums": [sum(one) for one in rounds],
-        "same": _same(calls, expected),
+        "same": same(calls, expected),
         "rates": {name: _rate(**rate) for name, rate in request["rates"].items()},
     }
 
@@ -58,7 +58,7 @@ def profile(request: dict[str, Any]) -> dict[str, Any]:
 Call = tuple[str, Callable[..., Any], tuple[Any, ...]]
 
 
-def record(library: Any, image: Any) -> tuple[list[Call], Any]:
+def record(library: Any, image: Any, device: Any) -> tuple[list[Call], Any]:
     """The calls of one inference, and its output. The tensors stay alive with the calls."""
     calls: list[Call] = []
 
@@ -67,7 +67,7 @@ def record(library: Any, image: Any) -> tuple[list[Call], Any]:
             calls.append((symbol, function, arguments))
         return 0  # go on with the call
 
-    machine = tvm.relax.VirtualMachine(library, tvm.cpu())
+    machine = tvm.relax.VirtualMachine(library, device)
     machine.set_instrument(watch)
     return calls, machine["main"](image).numpy().copy()
 
@@ -82,7 +82,7 @@ def replay(calls: Sequence[Call]) -> list[float]:
     return [(end - start) / 1e9 for start, end in pairwise(stamps)]
 
 
-def _same(calls: Sequence[Call], expected: Any) -> bool:
+def same(calls: Sequence[Call], expected: Any) -> bool:
     """Whether the replayed calls compute what the network computes."""
     output = calls[-1][2][-1]
     output.copyfrom(np.full(output.shape, np.nan, "float32"))

@@ -1,6 +1,7 @@
 """A profile as a table, and in words."""
 
 from pipeline.profiling.records import Call, EmulatedProfile, Profile
+from pipeline.profiling.timed_call import TimedCall
 from pipeline.rows import Rows
 
 HEADINGS = (
@@ -29,7 +30,7 @@ def profile_rows(profile: Profile) -> Rows:
     share = f"{rate / profile.peak_gmacs:.0%}"
     sums = (f"{total:.3f}", "100%", f"{macs / 1e6:.1f}", f"{rate:.1f}", share)
     cells.append(("all kernels", "", "", *sums, f"{moved / 1e3:.0f}", f"{macs / moved:.1f}", ""))
-    return Rows(f"{profile.model}, {profile.threads} threads", HEADINGS, cells)
+    return Rows(profile.title, HEADINGS, cells)
 
 
 def describe(profile: Profile) -> list[str]:
@@ -63,7 +64,7 @@ def _cells(call: Call, profile: Profile) -> tuple[str, ...]:
     if call.macs:
         rate = f"{call.gmacs:.1f}", f"{call.gmacs / profile.peak_gmacs:.0%}"
     return (
-        _module(call),
+        modules_of(call),
         " ".join(name.lower() for name in call.operators),
         call.output,
         f"{call.ms:.3f}",
@@ -76,7 +77,7 @@ def _cells(call: Call, profile: Profile) -> tuple[str, ...]:
     )
 
 
-def _module(call: Call) -> str:
+def modules_of(call: TimedCall) -> str:
     """The modules of a call, with what they share named once."""
     if not call.paths:
         return call.function

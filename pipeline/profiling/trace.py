@@ -7,17 +7,18 @@ end; a row for the modules above the row of the kernels.
 from itertools import groupby
 from typing import Any
 
-from pipeline.profiling.records import Call, Profile
+from pipeline.profiling.gpu_records import GpuProfile
+from pipeline.profiling.records import Profile
+from pipeline.profiling.timed_call import TimedCall
 
 PROCESS, MODULES, KERNELS = 1, 1, 2
 UNIT_DEPTH = 3
 
 
-def trace(profile: Profile) -> dict[str, Any]:
+def trace(profile: Profile | GpuProfile) -> dict[str, Any]:
     """The content of a .json file."""
-    title = f"{profile.model}, {profile.threads} threads"
     events = [
-        _name("process_name", title, MODULES),
+        _name("process_name", profile.title, MODULES),
         _name("thread_name", "modules", MODULES),
         _name("thread_name", "kernels", KERNELS),
     ]
@@ -36,7 +37,7 @@ def unit_of(path: str) -> str:
     return ".".join(path.split(".")[:UNIT_DEPTH])
 
 
-def _kernel(call: Call, start: float, peak: float) -> dict[str, Any]:
+def _kernel(call: TimedCall, start: float, peak: float) -> dict[str, Any]:
     facts = {
         "modules": call.paths,
         "multiply-adds": call.macs,

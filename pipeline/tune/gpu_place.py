@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import tvm
-import tvm_ffi
 
 from pipeline.devices.address import RpcAddress
-from pipeline.gpu.graph import Replay, cuda_runtime
+from pipeline.gpu.graph import cuda_runtime
+from pipeline.gpu.repeated import FEW, launches, repeated
 from pipeline.gpu.runtime import load_runtime
 from pipeline.tune.place import Here, Place, There
 
-# Launches of a kernel in the graph that says how many are to be in the one that counts, and of that
-# at least and at most: the ends of a graph are shared by enough, and it is made in no time.
-FEW, LEAST, MOST = 10, 10, 200
 # An idle GPU's clock takes some milliseconds to rise.
 SETTLE_SECONDS = 5e-3
 
@@ -52,23 +49,17 @@ class HereCuda(Here):
         """Seconds of a launch: of so many graphs, each of about so many milliseconds."""
         kernel = library["main"]
         first = self._replayed(kernel, arguments, FEW, 2)[-1]
-        count = min(max(ceil(shortest / 1e3 / first), LEAST), MOST)
+        count = launches(first, shortest)
         settle = ceil(SETTLE_SECONDS / (first * count))
         return self._replayed(kernel, arguments, count, settle + repeats)[settle:]
 
     def _replayed(self, kernel: Any, arguments: list[Any], count: int, times: int) -> list[float]:
         """Seconds of a launch among `count` in a graph that is replayed so many `times`."""
-
-        def launch(stream: int) -> None:
-            with tvm_ffi.use_raw_stream(self.device, stream):
-                for _ in range(count):
-                    kernel(*arguments)
-
-        replay = Replay(launch, self.runtime)
+        graph = repeated(kernel, arguments, count, self.device, self.runtime)
         try:
-            return [seconds / count for seconds in replay.seconds(times)]
+            return graph.seconds(times)
         finally:
-            replay.close()
+            graph.close()
 
 
 class ThereCuda(There):

@@ -8,7 +8,8 @@ from schedules.cuda.block import select
 from schedules.cuda.chain import first_product
 from schedules.cuda.emit_product import emit_product
 from schedules.cuda.epilogue import Epilogue
-from schedules.cuda.extent import access_of, image_of
+from schedules.cuda.extent import access_of, from_piece, image_of
+from schedules.cuda.first_convolution import Piece
 from schedules.cuda.patch import KERNEL, Halo
 from schedules.cuda.product import Product, Rows, Spot
 from schedules.cuda.product_lanes import Nest
@@ -39,32 +40,37 @@ def first_rows(site: Site, where: Patch | Halo, count: int) -> Rows:
 
 
 def _patches(site: Site, image: Halo, count: int) -> Rows:
-    """The values under the first convolution's window of every pixel, as rows.
-
-    A piece of the image comes to shared memory first, neighbouring threads with neighbouring
-    columns: windows share most of it.
-    """
-    planes, dtype = image.source.channels, site.chain.dtype
-    piece = buffer("piece", (planes, image.count), "shared", image.source.dtype)
-    with site.block.items(planes * image.count) as item:
-        plane, place = item // image.count, item % image.count
-        pixel = image.pixel(site.block.tile, place)
-        value = site.tensors["data"][pixel.image, plane, pixel.row, pixel.column]
-        T.buffer_store(piece, select(pixel.inside, value), [plane, place])
+    """The values under the first convolution's window of every pixel, as rows or where they are."""
+    planes, dtype, piece = image.source.channels, site.chain.dtype, _piece(site, image)
     product = first_product(site.chain)
+    if from_piece(site.chain, site.tile):
+        return Rows(lambda *_: None, access_of(site.chain, product), piece=piece)
     share = site.share(product)
     rows = data_rows("patches", product, share, count)
     with site.block.items(count * planes) as item:
         number, plane = item // planes, item % planes
         for tap in range(TAPS):
             place, inside = image.under(number, tap // KERNEL, tap % KERNEL)
-            value = T.cast(select(inside, piece[plane, place]), dtype)
+            value = T.cast(select(inside, piece.values[plane, place]), dtype)
             rows.store(value, number, plane * TAPS + tap)
     rest = product.inputs - planes * TAPS
     with site.block.items(count * rest) as item:
         rows.store(zero(dtype), item // rest, planes * TAPS + item % rest)
     fill_rows(site.block, product, share, rows, count)
     return rows_in(product, share, rows)
+
+
+def _piece(site: Site, image: Halo) -> Piece:
+    """A piece of the image in shared memory, where neighbouring threads bring neighbouring columns:
+    windows share most of it."""
+    planes = image.source.channels
+    values = buffer("piece", (planes, image.count), "shared", image.source.dtype)
+    with site.block.items(planes * image.count) as item:
+        plane, place = item // image.count, item % image.count
+        pixel = image.pixel(site.block.tile, place)
+        value = site.tensors["data"][pixel.image, plane, pixel.row, pixel.column]
+        T.buffer_store(values, select(pixel.inside, value), [plane, place])
+    return Piece(values, image, planes)
 
 
 def expand(site: Site, product: Product, halo: Halo, begun: Nest | None) -> SharedRows:

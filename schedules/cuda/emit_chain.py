@@ -3,12 +3,12 @@
 from tvm.tirx import PrimFunc
 
 from schedules.cuda.block import grid, in_turn
-from schedules.cuda.chain import PRODUCTS, Chain, Tile, slices
+from schedules.cuda.chain import PRODUCTS, Chain, Tile, first_product, slices
 from schedules.cuda.chain_products import follow, project, result_rows
 from schedules.cuda.chain_rows import expand, first_rows
 from schedules.cuda.chain_windows import pool, window_to_target, windowed
 from schedules.cuda.emit_product import begin_product
-from schedules.cuda.extent import access_of, halo_of, patch_of
+from schedules.cuda.extent import access_of, from_piece, halo_of, patch_of
 from schedules.cuda.product_lanes import Nest
 from schedules.cuda.site import Site
 from schedules.frame import Frame, Planes
@@ -98,6 +98,10 @@ def _write_steps(site: Site, begun: dict[str, Nest | None]) -> None:
 
 
 def _begun(site: Site, name: str) -> Nest | None:
-    """The product of a step, if there is one, begun."""
+    """The product of a step, if there is one and it is not read as windows of an image, begun."""
     product = getattr(site.chain, name)
-    return begin_product(site.job(name), access_of(site.chain, product)) if product else None
+    if product is None:
+        return None
+    if product is first_product(site.chain) and from_piece(site.chain, site.tile):
+        return None
+    return begin_product(site.job(name), access_of(site.chain, product))

@@ -1,6 +1,7 @@
-"""Writing a product by lanes or by matrices."""
+"""Writing a product by lanes, by matrices, or as windows of an image."""
 
 from schedules.cuda.epilogue import Epilogue
+from schedules.cuda.first_convolution import emit_first_convolution
 from schedules.cuda.product import Access, Job, Meanwhile, Rows
 from schedules.cuda.product_lanes import Nest, begin_by_lanes, emit_by_lanes, nest_of
 from schedules.cuda.product_matrices import emit_by_matrices
@@ -21,6 +22,10 @@ def emit_product(
     """Writes the product of a block on the units that it is meant for."""
     if job.product.matrices:
         emit_by_matrices(job, rows, epilogue, meanwhile)
+        return
+    if rows.piece is not None:
+        emit_first_convolution(job, rows.piece, epilogue)
+        meanwhile()
         return
     nest = begun or nest_of(job, rows.access)
     if nest.access != rows.access:

@@ -6,6 +6,7 @@ from schedules.cuda.chain import Chain, Tile, first_product, slices, step
 from schedules.cuda.matrix_shape import Shape, shape_of, staged_whole
 from schedules.cuda.patch import Halo, Line, Square
 from schedules.cuda.product import Access, Product
+from schedules.cuda.vectors import SUM
 from schedules.frame import Frame, Planes
 from schedules.gpu import WARP
 
@@ -33,6 +34,14 @@ def image_of(chain: Chain, tile: Tile) -> Halo | None:
     frame = Frame(images.images, images.height, images.width, images.planes, dtype=images.dtype)
     inner = halo_of(chain, tile) or Square(chain.target, tile.rows, tile.columns)
     return Halo(inner, frame, chain.stride)
+
+
+def from_piece(chain: Chain, tile: Tile) -> bool:
+    """Whether the first convolution of a block reads windows straight from its piece of an image,
+    as threads can that have whole windows, and several. Else their values are laid out as rows,
+    which tensor cores and split reductions need; halves are read from rows as whole accesses."""
+    lanes = not chain.matrices and chain.dtype == SUM
+    return isinstance(chain.source, Planes) and lanes and tile.splits == 1 < tile.pixels
 
 
 def count_of(chain: Chain, product: Product, tile: Tile) -> int:

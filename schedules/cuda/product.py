@@ -110,12 +110,14 @@ class Rows:
     """The data of a product: `load(pixel, group, k)` is a value, k consecutive in steps of `step`.
 
     A step starts at a multiple of `step` and is one access. `kept` are the `SharedRows` in
-    which they lie, if they do: [pixel, group of the block x inputs + k].
+    which they lie, if they do: [pixel, group of the block x inputs + k]. Those of a first
+    convolution may be no rows, but windows in the `Piece` of an image.
     """
 
     load: Callable[[Any, Any, Any], Any]
     access: Access
     kept: Any = None
+    piece: Any = None
 
     @property
     def step(self) -> int:

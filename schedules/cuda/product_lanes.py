@@ -30,6 +30,8 @@ from schedules.program import zero
 LINE = 8
 # A longer reduction makes good for the wait at its begin.
 FEW_TURNS = 16
+# Pixels a thread that leave registers for weights of halves of two turns.
+FEW_PIXELS = 2
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,15 @@ class Nest:
 
 
 def nest_of(job: Job, access: Access) -> Nest:
-    """The loops of a product, whose splits and pixels a thread are upper limits. In float32 the
-    weights of a turn are under way while the turn before it is computed; those of halves leave no
-    registers for more."""
+    """The loops of a product, whose splits and pixels a thread are upper limits. If registers allow
+    it, the weights of a turn are under way while the turn before it is computed."""
     product, share = job.product, job.share
     steps = product.inputs // access.step
     splits = largest_divisor(steps, share.splits)
     pixels = min(share.pixels, job.count)
     together = steps_together(steps // splits, access.step, product.lanes)
     turns, values = steps // splits // together, together * access.step
-    ahead = product.dtype == SUM and turns > 1
+    ahead = keeps_two_turns(product.dtype, pixels) and turns > 1
     weights = tuple(
         buffer(f"{job.name}_weight{n}", (values, product.lanes), "local", product.dtype)
         for n in range(1 + ahead)
@@ -78,7 +79,8 @@ def begin_by_lanes(job: Job, access: Access) -> Nest:
     each of a long reduction, that time is little beside the rest."""
     nest = nest_of(job, access)
     several = nest.items * job.share.columns > job.block.threads
-    if job.product.dtype != SUM or (several and nest.turns > FEW_TURNS):
+    roomy = keeps_two_turns(job.product.dtype, nest.pixels)
+    if not roomy or (several and nest.turns > FEW_TURNS):
         return nest
     split, spot = _spot(job, nest, T.min(job.block.thread, nest.items * job.share.columns - 1))
     for number in range(nest.values):
@@ -119,6 +121,12 @@ def emit_by_lanes(
     meanwhile()
     if parts is not None:
         add_up(job, parts, nest.splits, epilogue)
+
+
+def keeps_two_turns(dtype: str, pixels: int) -> bool:
+    """Whether a thread of so many pixels has registers for the weights of two turns: of halves a
+    turn has a vector for each of the eight values of an access."""
+    return dtype == SUM or pixels <= FEW_PIXELS
 
 
 def steps_together(steps: int, values: int, lanes: int) -> int:

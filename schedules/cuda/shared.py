@@ -8,6 +8,7 @@ from schedules.cuda.extent import (
     columns_of,
     count_of,
     fetched,
+    from_piece,
     groups_of,
     halo_of,
     image_of,
@@ -37,7 +38,7 @@ def _shared_bytes(chain: Chain, tile: Tile) -> int:
     halo, count, image, total = halo_of(chain, tile), tile.count, image_of(chain, tile), 0
     if image:
         total += image.source.channels * image.count * bytes_of(image.source.dtype)
-        total += _rows(chain, first_product(chain), tile)
+        total += 0 if from_piece(chain, tile) else _rows(chain, first_product(chain), tile)
     if chain.expand and halo:
         total += halo.count * _row(columns_of(chain, chain.expand, tile))
     if chain.project:

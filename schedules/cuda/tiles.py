@@ -12,6 +12,7 @@ from math import ceil, inf
 from schedules.cuda.chain import Chain, Tile, on_matrices
 from schedules.cuda.extent import columns_of, count_of, matrix_shape
 from schedules.cuda.fragments import ROWS
+from schedules.cuda.product_lanes import keeps_two_turns
 from schedules.cuda.shared import shared_bytes
 from schedules.cuda.traffic import blocks, device_bytes, steps
 from schedules.cuda.vectors import ACCESS_BYTES, bytes_of
@@ -63,11 +64,12 @@ SAME = 1.02
 
 def registers(chain: Chain, tile: Tile) -> int:
     """What a thread holds at least: sums and data of its pixels; of halves, whose weights are kept
-    for all values of an access, these too."""
+    for all values of an access, these too, once or twice."""
     access = ACCESS_BYTES // REGISTER_BYTES
     if chain.matrices:
         return _matrix_registers(chain, tile, access) + OTHER_REGISTERS
-    halves = chain.lanes * access if chain.dtype == "float16" else 0
+    turns = 1 + keeps_two_turns(chain.dtype, tile.pixels)
+    halves = turns * chain.lanes * access if chain.dtype == "float16" else 0
     return tile.pixels * (chain.lanes + access) + halves + OTHER_REGISTERS
 
 

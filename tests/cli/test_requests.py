@@ -182,3 +182,16 @@ def test_strict_refuses_kernels_that_are_not_tuned(refused, tmp_path):
     saying = ("not tuned", "hand: kernel", "tune shufflenet-0.25x-g1 --target host")
     refused(*words, "--strict", "--logs", tmp_path, saying=saying)
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("words", [("bench", "--peers", "none"), ("profile",)], ids=lambda w: w[0])
+def test_networks_on_a_gpu_are_timed_beside_it(refused, words):
+    device = ("--target", "h100", "--device", "rpc://127.0.0.1:9190/board")
+    refused(*words, MODEL, *device, saying=("without --device",))
+
+
+@pytest.mark.parametrize("name", ["bench", "profile"])
+def test_without_a_gpu_there_is_nothing_to_time(refused, name, monkeypatch):
+    monkeypatch.setattr("pipeline.gpu.local.local_gpu", lambda: None)
+    saying = ("no GPU in reach", f"{name} needs", "compile and analyze")
+    refused(name, MODEL, "--target", "h100", saying=saying)

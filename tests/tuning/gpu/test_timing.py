@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 import tvm
 
+from pipeline.gpu.repeated import FEW
 from pipeline.tune import gpu_place
-from pipeline.tune.gpu_place import FEW, HereCuda
+from pipeline.tune.gpu_place import HereCuda
 from tests.cuda.test_graph import FakeRuntime
 
 # What the runtime says of each replay, and graphs that are long enough for the time asked for.
