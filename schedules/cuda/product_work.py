@@ -14,8 +14,6 @@ from schedules.gpu import WARP
 
 # In which a warp reads 128 bits a thread.
 WIDE_CYCLES = 4
-# Halves become float32 at half the rate of multiply-adds.
-WIDENING = 1
 # Waits of a turn in which threads add up the sums of warps, and do what comes after; fitted to the
 # times of 249 kernels of ShuffleNet on tensor cores, batch 1, on an H200.
 ADDING = 0.5
@@ -73,9 +71,8 @@ def _by_lanes(chain: Chain, product: Product, tile: Tile, access: Access) -> Wor
 
 
 def _conversions(product: Product, pixels: int) -> int:
-    """What widening a value of each pixel and a vector of weights takes of a thread, as
-    instructions."""
-    return 0 if product.dtype == SUM else WIDENING * (product.lanes + pixels)
+    """Instructions a thread that widen a value of each pixel and a vector of weights."""
+    return 0 if product.dtype == SUM else product.lanes + pixels
 
 
 def _by_matrices(chain: Chain, product: Product, tile: Tile) -> Work:

@@ -31,6 +31,7 @@ def answer(connection):
 
 
 def answer_late(connection):
+    # What is tested: a tracker that takes its time, and tells nobody that it does.
     time.sleep(LATE_SECONDS)
     answer(connection)
 
