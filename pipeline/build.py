@@ -168,7 +168,7 @@ def _of_stages(kernel: Kernel, hand: KernelTile, machine: Machine, records: Reco
 
 def apply(kernel: Kernel, tile: KernelTile) -> PrimFunc:
     """The scheduled function of a kernel."""
-    return scheduled(kernel, tile.stages, tile.merged)
+    return scheduled(kernel, tile.stages, tile.sharing)
 
 
 def kernel_name(kernel: Kernel, number: int) -> str:

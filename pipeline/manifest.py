@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from pipeline.errors import RequestError
 from pipeline.results import Record, Sources
+from schedules.cpu.sharing import Sharing
 
 MANIFEST = "manifest.json"
 LIBRARY = "model.so"
@@ -65,7 +66,7 @@ class KernelEntry(Record):
     calls: int
     source: Literal["tuned", "hand", "default"]
     strip_rows: int = 0
-    merged: bool = False
+    sharing: Sharing = "stages"
     stages: list[dict[str, Any]]
     seconds: float | None = None
     refused: str | None = None

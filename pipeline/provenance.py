@@ -57,7 +57,7 @@ def describe_kernels(built: Built) -> list[KernelEntry]:
             calls=calls[kernel],
             source=served.source,
             strip_rows=served.tile.strip_rows,
-            merged=served.tile.merged,
+            sharing=served.tile.sharing,
             seconds=served.seconds,
             refused=served.refused,
             stages=[

@@ -67,7 +67,7 @@ def _alone(stage: Stage, tile: Any, target: Target) -> Any:
     if stage.work.macs == 0:
         return tile
     choices = _choices(stage, tile, target)
-    tiles = [KernelTile(tile.strip_rows, True, (choice,)) for choice in choices]
+    tiles = [KernelTile(tile.strip_rows, "strips", (choice,)) for choice in choices]
     return _better(Kernel((stage,)), tiles, target)[0].stages[0]
 
 
@@ -80,7 +80,7 @@ def _choices(stage: Stage, tile: Any, target: Target) -> list[Any]:
 @lru_cache
 def _spills(kernel: Kernel, tile: KernelTile, target: Target) -> int:
     """Accesses to the stack in the innermost loops that multiply and add."""
-    code = code_of(scheduled(kernel, tile.stages, tile.merged), target)
+    code = code_of(scheduled(kernel, tile.stages, tile.sharing), target)
     return sum(
         counts.spills
         for loop, counts in zip(code.loops, code.counts, strict=True)

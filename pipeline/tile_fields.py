@@ -1,14 +1,15 @@
 """Tiles as plain data, as records and journals hold them.
 
 of a stage:   {"columns": 6, "vectors": 4}
-of a kernel:  {"strip_rows": 7, "merged": true, "stages": [{}, {"columns": 6, "vectors": 4}]}
+of a kernel:  {"strip_rows": 7, "sharing": "strips", "stages": [{}, {"columns": 6, "vectors": 4}]}
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, get_args
 
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import operator
+from schedules.cpu.sharing import Sharing
 from schedules.cpu.tiles import KernelTile, fits
 from schedules.machine import Machine
 
@@ -29,7 +30,7 @@ def kernel_fields(kernel: Kernel, tile: KernelTile) -> TileFields:
     """The tile of a kernel as plain data."""
     pairs = zip(kernel.stages, tile.stages, strict=True)
     stages = [stage_fields(stage, one) for stage, one in pairs]
-    return {"strip_rows": tile.strip_rows, "merged": tile.merged, "stages": stages}
+    return {"strip_rows": tile.strip_rows, "sharing": tile.sharing, "stages": stages}
 
 
 def kernel_tile(kernel: Kernel, fields: TileFields) -> KernelTile:
@@ -39,7 +40,7 @@ def kernel_tile(kernel: Kernel, fields: TileFields) -> KernelTile:
         operator(stage.work).Tile(**{**one, "strip_rows": rows})
         for stage, one in zip(kernel.stages, fields["stages"], strict=True)
     )
-    return KernelTile(rows, fields["merged"], stages)
+    return KernelTile(rows, fields["sharing"], stages)
 
 
 def fits_stage(stage: Stage, fields: Any, machine: Machine) -> bool:
@@ -53,10 +54,12 @@ def fits_stage(stage: Stage, fields: Any, machine: Machine) -> bool:
 
 def fits_kernel(kernel: Kernel, fields: TileFields, machine: Machine) -> bool:
     """Whether a kernel can be cut so, and every tile fits its stage."""
-    if sorted(fields) != ["merged", "stages", "strip_rows"]:
+    if sorted(fields) != ["sharing", "stages", "strip_rows"]:
         return False
-    rows, merged, stages = fields["strip_rows"], fields["merged"], fields["stages"]
-    if type(rows) is not int or type(merged) is not bool or not fits(kernel, rows, merged):
+    rows, sharing, stages = fields["strip_rows"], fields["sharing"], fields["stages"]
+    if type(rows) is not int or sharing not in get_args(Sharing):
+        return False
+    if not fits(kernel, rows, sharing):
         return False
     if not isinstance(stages, list) or len(stages) != len(kernel.stages):
         return False

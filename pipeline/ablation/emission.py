@@ -81,7 +81,7 @@ def _regions(kernel: Kernel, served: Served) -> int:
     stages = sum(not isinstance(stage.work, Border) for stage in kernel.stages)
     if served.source == "default":
         return 0
-    return 1 if served.tile.merged else stages
+    return stages if served.tile.sharing == "stages" else 1
 
 
 def _sources(lowered: Lowered) -> dict[str, tuple[np.ndarray, np.ndarray]]:

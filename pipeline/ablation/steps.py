@@ -73,7 +73,8 @@ def _planes_between(whole: Whole) -> Built:
 def _apart(whole: Whole) -> Built:
     """Each stage of a kernel to its end before the next one."""
     served = {
-        k: Served(replace(one.tile, merged=False), one.source) for k, one in whole.served.items()
+        k: Served(replace(one.tile, sharing="stages"), one.source)
+        for k, one in whole.served.items()
     }
     return _compiled(whole, whole.lowered, served)
 

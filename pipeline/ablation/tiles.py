@@ -15,6 +15,7 @@ from pipeline.tile_fields import fits_kernel, fits_stage, kernel_fields, kernel_
 from schedules.cpu.border import Border
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import Work
+from schedules.cpu.sharing import Sharing
 from schedules.cpu.tiles import hand_tile
 
 # What a step changes of an operator without changing its loops.
@@ -28,13 +29,13 @@ class KnownTiles:
     def __init__(self, served: Mapping[Kernel, Served], target: Target) -> None:
         self._target, self._machine = target, target.machine
         self._stages: dict[str, Any] = {}
-        self._strips: dict[str, tuple[int, bool]] = {}
+        self._strips: dict[str, tuple[int, Sharing]] = {}
         for kernel, one in served.items():
             fields = kernel_fields(kernel, one.tile)
             for stage, tile in zip(kernel.stages, fields["stages"], strict=True):
                 if not isinstance(stage.work, Border):
                     self._stages.setdefault(_key(stage.work), tile)
-                    strips = one.tile.strip_rows, one.tile.merged
+                    strips = one.tile.strip_rows, one.tile.sharing
                     self._strips.setdefault(_key(stage.work), strips)
 
     def serve(self, kernel: Kernel) -> Served:
@@ -48,7 +49,7 @@ class KnownTiles:
         known = [self._strips.get(_key(stage.work)) for stage in kernel.stages]
         strips = next((one for one in known if one and one[0] <= rows), None)
         if strips:
-            fields["strip_rows"], fields["merged"] = strips
+            fields["strip_rows"], fields["sharing"] = strips
         if not fits_kernel(kernel, fields, self._machine):
             return Served(by_hand(kernel, self._target), "hand")
         return Served(kernel_tile(kernel, fields), "hand")

@@ -166,4 +166,4 @@ def tile_of(entry: KernelEntry, kernel: Kernel) -> KernelTile:
         if not isinstance(stage.work, Border):
             fields = {k: v for k, v in next(stages).items() if k != "operator"}
         tiles.append(operator(stage.work).Tile(**fields))
-    return KernelTile(entry.strip_rows, entry.merged, tuple(tiles))
+    return KernelTile(entry.strip_rows, entry.sharing, tuple(tiles))

@@ -23,9 +23,9 @@ class KernelSpace:
         self, kernel: Kernel, machine: Machine, stages: StageTiles, settle: Settle = as_it_is
     ) -> None:
         self.kernel, self.machine, self.stages, self._settle = kernel, machine, stages, settle
-        rows, merged = strips(kernel, machine)
+        rows, sharing = strips(kernel, machine)
         winners = [tiles[0] for tiles in stages]
-        self.start: TileFields = {"strip_rows": rows, "merged": merged, "stages": winners}
+        self.start: TileFields = {"strip_rows": rows, "sharing": sharing, "stages": winners}
 
     @cached_property
     def hand(self) -> TileFields:
@@ -36,8 +36,8 @@ class KernelSpace:
     def neighbours(self, tile: TileFields) -> list[TileFields]:
         """The tiles that differ in one choice: other strips, or another tile of one stage."""
         found = [
-            {**tile, "strip_rows": rows, "merged": merged}
-            for rows, merged in strip_choices(self.kernel, self.machine)
+            {**tile, "strip_rows": rows, "sharing": sharing}
+            for rows, sharing in strip_choices(self.kernel, self.machine)
         ]
         # A stage's second best comes before another one's third.
         for rank in range(max(len(tiles) for tiles in self.stages)):
@@ -56,7 +56,7 @@ class KernelSpace:
     def function(self, tile: TileFields) -> PrimFunc:
         """The scheduled function of a candidate."""
         made = kernel_tile(self.kernel, tile)
-        return scheduled(self.kernel, made.stages, made.merged)
+        return scheduled(self.kernel, made.stages, made.sharing)
 
     def trace(self, tile: TileFields) -> str:
         """The tiles, and the function that they make."""

@@ -52,7 +52,7 @@ class StageSpace:
         """The tile by hand."""
         work = self.stage.work
         tile = operator(work).hand_tiles(work, self.machine, self.strip_rows)[0]
-        (tile,) = self._settle(self.kernel, KernelTile(self.strip_rows, True, (tile,))).stages
+        (tile,) = self._settle(self.kernel, KernelTile(self.strip_rows, "strips", (tile,))).stages
         return stage_fields(self.stage, tile)
 
     @property

@@ -92,8 +92,8 @@ def pack(work: Channelwise, scale: np.ndarray, shift: np.ndarray) -> dict[str, n
 
 def nest(sch: s_tir.Schedule, name: str, work: Channelwise, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file."""
-    strip, _ = sch.split(sch.get_loops(sch.get_sblock(name))[0], [None, tile.strip_rows])
-    return Nest((strip,))
+    strip, row = sch.split(sch.get_loops(sch.get_sblock(name))[0], [None, tile.strip_rows])
+    return Nest((strip,), row=row)
 
 
 def tiles_that_fit(work: Channelwise, machine: Machine) -> list[tuple[()]]:

@@ -18,9 +18,12 @@ from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.moves import Nest, begin_apart
 from schedules.cpu.operators import operator
 from schedules.cpu.overlap import rows_first, steps_of, strip_tile
+from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.prefetch import fetching_ahead
 from schedules.cpu.prefetch_rows import rows_ahead
 from schedules.cpu.prefetch_windows import windows_ahead
+from schedules.cpu.shares import Shared, in_shares
+from schedules.cpu.sharing import Sharing
 from schedules.cpu.strips import function, in_sequence, in_steps, in_strips, nests_of
 from schedules.frame import Frame, Planes
 from schedules.program import prim_func, scratch, tensor
@@ -72,12 +75,11 @@ def _before(name: str) -> str:
     return f"{name}_before"
 
 
-def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
+def scheduled(kernel: Kernel, tiles: Sequence[Any], sharing: Sharing) -> PrimFunc:
     """The function with every stage nested by its tile.
 
-    Merged, all stages of a strip run before the next strip; otherwise one stage after the other,
-    each with as many parallel tasks as it has strips and vector blocks. Where strips overlap they
-    have to be merged, and to divide the rows.
+    Where strips overlap cores have to share those, and they have to divide the rows. A strip is all
+    rows where cores share pixels.
     """
     rows = tiles[-1].strip_rows
     steps = steps_of(rows) if kernel.overlaps else 1
@@ -88,7 +90,8 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
     borders: list[PrimFunc] = []
     strips: list[PrimFunc] = []
     first: list[tuple[int, Any] | None] = []
-    alone = not merged or sum(not isinstance(s.work, Border) for s in kernel.stages) == 1
+    shared: list[Shared] = []
+    alone = sharing == "stages" or sum(type(s.work) is not Border for s in kernel.stages) == 1
     for part, stage, tile in zip(_parts(whole, kernel), kernel.stages, tiles, strict=True):
         if type(stage.work) is Border:
             borders.append(part)
@@ -96,10 +99,14 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], merged: bool) -> PrimFunc:
         sch = s_tir.Schedule(part)
         nest = schedule_stage(sch, stage, strip_tile(stage, tile), alone)
         strips.append(_fetching_ahead(sch, stage, tile, nest))
+        if sharing == "pixels" and not alone:
+            shared.append(_shared(sch, stage, tile, nest))
         before = rows_first(stage)
         first.append(None if before is None else (before, sch.get(nest.row).loop_var))
     if kernel.overlaps:
         return _in_place(in_steps(whole, borders, strips, steps, first), kernel)
+    if sharing == "pixels" and not alone:
+        return _in_place(in_shares(whole, borders, strips, shared), kernel)
     joined = in_sequence if alone else in_strips
     return _in_place(joined(whole, borders, strips), kernel)
 
@@ -128,6 +135,16 @@ def _fetching_ahead(sch: s_tir.Schedule, stage: Stage, tile: Any, nest: Nest) ->
     if nest.panel is None:
         return sch.mod["main"]
     return fetching_ahead(sch, nest.panel, f"{stage.name}_weight")
+
+
+def _shared(sch: s_tir.Schedule, stage: Stage, tile: Any, nest: Nest) -> Shared:
+    """The loop over all pixels of a stage, by rows or by tiles."""
+    if nest.row is not None:
+        return Shared(sch.get(nest.row).loop_var)
+    if nest.panel is None or not isinstance(stage.work, Pointwise):
+        raise ValueError(f"{stage.name} has no loop over all pixels")
+    variable = sch.get(nest.panel.pixels[0]).loop_var
+    return Shared(variable, bool(stage.work.source.pixels % tile.columns))
 
 
 def _parts(whole: PrimFunc, kernel: Kernel) -> list[PrimFunc]:

@@ -80,11 +80,11 @@ def weight_shapes(work: Scale) -> dict[str, tuple[int, ...]]:
 def nest(sch: s_tir.Schedule, name: str, work: Scale, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
     r, _, v, lane = sch.get_loops(sch.get_sblock(name))
-    strip, _ = sch.split(r, [None, tile.strip_rows])
+    strip, row = sch.split(r, [None, tile.strip_rows])
     _, vector = sch.split(v, [None, tile.vectors])
     sch.unroll(vector)
     sch.vectorize(lane)
-    return Nest((strip,))
+    return Nest((strip,), row=row)
 
 
 def tiles_that_fit(work: Scale, machine: Machine) -> list[tuple[int]]:

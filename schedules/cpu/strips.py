@@ -56,10 +56,10 @@ def in_steps(
     for part, own_first in zip(parts, first, strict=True):
         outer = part.body.block.body
         if own_first is None:
-            within.append(_put(outer.body, {outer.loop_var: strip * steps + step}))
+            within.append(put(outer.body, {outer.loop_var: strip * steps + step}))
             continue
         rows_first, row = own_first
-        strips, rows = int(outer.extent), _put(outer.body, {outer.loop_var: strip})
+        strips, rows = int(outer.extent), put(outer.body, {outer.loop_var: strip})
         made = int(_loop(rows, row).extent) - rows_first
         each, left = divmod(made, steps)
         if left:
@@ -70,7 +70,7 @@ def in_steps(
             for buffer in part.body.block.alloc_buffers
         }
         copies += own.values()
-        before.append(_put(_rows(rows, row, 0, rows_first), own))
+        before.append(put(_rows(rows, row, 0, rows_first), own))
         within.append(_rows(rows, row, step * each + rows_first, each))
     in_step = tirx.For(step, 0, steps, tirx.ForKind.SERIAL, tirx.SeqStmt(within))
     body = tirx.SeqStmt([*before, in_step])
@@ -93,7 +93,7 @@ def _rows(nest: Any, variable: Any, start: Any, count: int) -> Any:
             nest.loop_var, nest.min, nest.extent, nest.kind, body, annotations=nest.annotations
         )
     row = tirx.Var(nest.loop_var.name, "int32")
-    body = _put(nest.body, {nest.loop_var: row + start})
+    body = put(nest.body, {nest.loop_var: row + start})
     return tirx.For(row, 0, count, nest.kind, body, annotations=nest.annotations)
 
 
@@ -126,7 +126,7 @@ def _merge(loops: Sequence[Any]) -> Any:
     if len(extents) != 1:
         raise ValueError(f"the stages have different numbers of strips: {sorted(extents)}")
     strip = tirx.Var("strip", "int32")
-    bodies = [_put(loop.body, {loop.loop_var: strip}) for loop in loops]
+    bodies = [put(loop.body, {loop.loop_var: strip}) for loop in loops]
     return tirx.For(strip, 0, extents.pop(), tirx.ForKind.PARALLEL, tirx.SeqStmt(bodies))
 
 
@@ -139,7 +139,7 @@ def function(
     return PrimFunc(list(parameters), s_tir.SBlockRealize([], True, root), attrs=attributes)
 
 
-def _put(body: Any, values: dict[Any, Any]) -> Any:
+def put(body: Any, values: dict[Any, Any]) -> Any:
     """The body with values in place of variables, and buffers in place of buffers."""
     # A parameter is replaced by a buffer that is a parameter too, and by no other.
     buffers = [value for value in values.values() if isinstance(value, tirx.Var)]

@@ -1,8 +1,7 @@
 """The numbers of a whole kernel: how its stages share strips, and each stage's tile.
 
-By hand they follow from the machine record. Merged, the stages of a kernel are one parallel region
-over strips of rows. Apart, each is a region of its own whose tasks are vector blocks too: that is
-for frames of so few rows that strips cannot be dealt out evenly to the cores.
+By hand they follow from the machine record. Cores share strips of rows, unless those are so few
+that they cannot be dealt out evenly: then cores share the pixels of each stage.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
 from schedules.cpu.overlap import steps_of
 from schedules.cpu.products import L2_BYTES
+from schedules.cpu.sharing import Sharing
 from schedules.cpu.shuffled_reads import unused_bytes
 from schedules.machine import Machine
 
@@ -35,19 +35,19 @@ TALLEST_STRIP = 64
 
 @dataclass(frozen=True)
 class KernelTile:
-    """`strip_rows` rows a strip, stages merged into one loop over strips or not, their tiles."""
+    """`strip_rows` rows a strip, how cores share the kernel, and the tile of each stage."""
 
     strip_rows: int
-    merged: bool
+    sharing: Sharing
     stages: tuple[Any, ...]
 
 
 def hand_tile(kernel: Kernel, machine: Machine) -> KernelTile:
     """The tile that counts of cycles and bytes find best."""
-    rows, merged = strips(kernel, machine)
+    rows, sharing = strips(kernel, machine)
     made = kernel.in_strips(rows, steps_of(rows))
     tiles = tuple(operator(s.work).hand_tiles(s.work, machine, rows)[0] for s in made.stages)
-    return KernelTile(rows, merged, tiles)
+    return KernelTile(rows, sharing, tiles)
 
 
 def with_strips(tile: Any, strip_rows: int) -> Any:
@@ -55,41 +55,51 @@ def with_strips(tile: Any, strip_rows: int) -> Any:
     return replace(tile, strip_rows=strip_rows)
 
 
-def strips(kernel: Kernel, machine: Machine) -> tuple[int, bool]:
-    """Rows a strip, and whether the stages are merged."""
-    works = [stage.work for stage in kernel.stages if not isinstance(stage.work, Border)]
+def strips(kernel: Kernel, machine: Machine) -> tuple[int, Sharing]:
+    """Rows a strip, and how cores share the kernel."""
+    works = _works(kernel)
     if isinstance(works[0], Convolution):
-        return hand_strip_rows(works[0], machine), True
+        return hand_strip_rows(works[0], machine), "strips"
     rows = kernel.rows
     best = min(_heights(kernel), key=lambda height: _cost(kernel, machine, height))
     if kernel.overlaps or machine.cores == 1 or _idle(rows, best, machine.cores) <= IDLE:
-        return best, True
-    return rows, False
+        return best, "strips"
+    return rows, "pixels" if len(works) > 1 else "stages"
 
 
-def strip_choices(kernel: Kernel, machine: Machine) -> list[tuple[int, bool]]:
-    """What is worth measuring: even divisions of the rows, merged, and the stages apart."""
+def strip_choices(kernel: Kernel, machine: Machine) -> list[tuple[int, Sharing]]:
+    """What is worth measuring: even divisions of the rows, and what else cores may share."""
     rows = kernel.rows
     heights = [height for height in range(1, rows + 1) if rows % height == 0]
-    choices = [(height, True) for height in heights if rows // height >= machine.cores]
-    apart = [] if kernel.overlaps else [(height, False) for height in heights[-2:]]
+    choices: list[tuple[int, Sharing]] = [
+        (height, "strips") for height in heights if rows // height >= machine.cores
+    ]
+    others: list[tuple[int, Sharing]] = [(height, "stages") for height in heights[-2:]]
+    if len(_works(kernel)) > 1:
+        others = [] if kernel.overlaps else [(rows, "pixels")]
     if kernel.overlaps:
         # The lowest strips make most rows twice.
         choices = choices[::-1]
-    return list(dict.fromkeys([strips(kernel, machine), *choices[:6], *apart]))
+    return list(dict.fromkeys([strips(kernel, machine), *choices[:6], *others]))
 
 
-def fits(kernel: Kernel, strip_rows: int, merged: bool) -> bool:
+def fits(kernel: Kernel, strip_rows: int, sharing: Sharing) -> bool:
     """Whether a kernel can be cut so."""
     if not 1 <= strip_rows <= kernel.rows:
         return False
-    return not kernel.overlaps or (merged and kernel.rows % strip_rows == 0)
+    if sharing == "pixels" and strip_rows != kernel.rows:
+        return False
+    return not kernel.overlaps or (sharing == "strips" and kernel.rows % strip_rows == 0)
+
+
+def _works(kernel: Kernel) -> list[Any]:
+    return [stage.work for stage in kernel.stages if type(stage.work) is not Border]
 
 
 def _heights(kernel: Kernel) -> list[int]:
     """The strips worth thinking of; always one that fits."""
     tallest = min(kernel.rows, TALLEST_STRIP)
-    return [height for height in range(1, tallest + 1) if fits(kernel, height, merged=True)]
+    return [height for height in range(1, tallest + 1) if fits(kernel, height, "strips")]
 
 
 def _idle(rows: int, height: int, cores: int) -> float:

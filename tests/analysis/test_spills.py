@@ -59,7 +59,7 @@ def test_no_kernel_of_a_network_spills() -> None:
 
 def spills(kernel: Kernel, tile: KernelTile, target: Target) -> int:
     """Those of a kernel alone."""
-    return spilled(code_of(scheduled(kernel, tile.stages, tile.merged), target))
+    return spilled(code_of(scheduled(kernel, tile.stages, tile.sharing), target))
 
 
 def spilled(code: Code) -> int:

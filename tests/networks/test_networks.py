@@ -139,7 +139,7 @@ def _regions(made: Lowered, number: int) -> int:
     """Parallel regions of a call."""
     kernel = made.calls[number].kernel
     stages = sum(not isinstance(stage.work, Border) for stage in kernel.stages)
-    return 1 if serve(kernel, host(), by_hand()).tile.merged else stages
+    return stages if serve(kernel, host(), by_hand()).tile.sharing == "stages" else 1
 
 
 def test_branches_fill_the_tensor_that_an_earlier_kernel_began() -> None:

@@ -95,7 +95,7 @@ def test_windows_over_windows_compute_the_same(chain: Chain, machine: Machine) -
     rows = kernel.rows
     for height in [height for height in (1, 2, 3, rows) if rows % height == 0]:
         tiles = [operator(s.work).hand_tiles(s.work, machine, height)[0] for s in kernel.stages]
-        assert_same(run(scheduled(kernel, tiles, merged=True), kernel, arguments), expected)
+        assert_same(run(scheduled(kernel, tiles, "strips"), kernel, arguments), expected)
 
 
 def test_a_ring_keeps_what_the_windows_of_a_step_reach() -> None:
@@ -124,7 +124,7 @@ def test_no_sums_outlive_their_tile(chain: Chain, machine: Machine) -> None:
     """Sums that need more than the registers are in memory, and so is every addition to them."""
     kernel = joined(stages_of(chain, machine))
     tile = hand_tile(kernel, machine)
-    sizes = _sums(scheduled(kernel, tile.stages, tile.merged))
+    sizes = _sums(scheduled(kernel, tile.stages, tile.sharing))
     assert sizes
     assert max(sizes) <= machine.registers * machine.lanes
 

@@ -34,7 +34,7 @@ def test_sums_are_not_kept_in_memory_of_the_runtime() -> None:
     lanes = host().machine.lanes
     source, target = Frame(1, 14, 14, 160), Frame(1, 14, 14, 5 * lanes)
     kernel = alone(Pointwise(source, target, 1, 160, 5 * lanes, lanes))
-    library = compile_function(scheduled(kernel, [Tile(7, 5, 5)], merged=True), host())
+    library = compile_function(scheduled(kernel, [Tile(7, 5, 5)], "strips"), host())
     code = library.mod.inspect_source("ll")
     assert "__tvm_parallel_lambda" in code
     assert "load ptr, ptr @__TVMBackendAllocWorkspace" not in code
@@ -67,7 +67,7 @@ def test_tiles_by_hand_for_arm_do_not_spill(core: str, dtype: str) -> None:
     target = target_named(core, dtype=dtype)
     for work in _layers_on_arm(target.machine, dtype):
         tile = operator(work).hand_tiles(work, target.machine, 2)[0]
-        code = code_of(scheduled(alone(work), [tile], merged=True), target)
+        code = code_of(scheduled(alone(work), [tile], "strips"), target)
         innermost = [n for n, loop in enumerate(code.loops) if loop.innermost]
         counts = [code.counts[n] for n in innermost if code.counts[n].multiplies]
         assert counts, work
@@ -93,7 +93,7 @@ def _loops_of_multiply_adds(work: Pointwise, tile: Tile) -> Iterator[list[str]]:
 
     A loop over few of them the compiler unrolls wholly; what is then the innermost ends with ReLUs.
     """
-    function = without_fetches(scheduled(alone(work), [tile], merged=True))
+    function = without_fetches(scheduled(alone(work), [tile], "strips"))
     lines = str(compile_function(function, HASWELL).mod.inspect_source("asm")).splitlines()
     begins: dict[str, int] = {}
     for at, line in enumerate(lines):

@@ -60,7 +60,7 @@ def test_hand_tile_computes_what_pytorch_computes(machine: Machine, work: Work) 
     rows = work.target.rows
     for strip_rows in sorted({1, min(2, rows), rows}):
         tiles = [operator(s.work).hand_tiles(s.work, machine, strip_rows)[0] for s in kernel.stages]
-        out = run(scheduled(kernel, tiles, merged=True), kernel, arguments)["out"]
+        out = run(scheduled(kernel, tiles, "strips"), kernel, arguments)["out"]
         expected = by_pytorch(kernel, arguments)
         got = pixels(work.target, out)[..., getattr(work, "offset", 0) :]
         scale = max(float(np.abs(expected).max()), 1e-30)
@@ -88,7 +88,7 @@ def test_schedule_computes_what_the_program_computes_with_every_tile(machine: Ma
                 else module.Tile(strip_rows, *fitting[index])
             )
             tiles = [tile] * len(kernel.stages)
-            assert_same(run(scheduled(kernel, tiles, merged=False), kernel, arguments), reference)
+            assert_same(run(scheduled(kernel, tiles, "stages"), kernel, arguments), reference)
 
 
 def by_pytorch(kernel: Kernel, arguments: dict[str, Array]) -> Array:

@@ -71,16 +71,16 @@ def test_every_strip_height_computes_the_same(
     rows = kernel.rows
     for height in [height for height in (1, 2, 3, 4, rows) if rows % height == 0]:
         tiles = [operator(s.work).hand_tiles(s.work, machine, height)[0] for s in kernel.stages]
-        assert_same(run(scheduled(kernel, tiles, merged=True), kernel, arguments), expected)
+        assert_same(run(scheduled(kernel, tiles, "strips"), kernel, arguments), expected)
 
 
 def test_strips_that_overlap_are_merged_and_divide_the_rows() -> None:
     for machine in MACHINES:
         kernel = joined(*works(LAYERS[0], machine))
         hand = hand_tile(kernel, machine)
-        for rows, merged in [(hand.strip_rows, hand.merged), *strip_choices(kernel, machine)]:
-            assert merged
+        for rows, sharing in [(hand.strip_rows, hand.sharing), *strip_choices(kernel, machine)]:
+            assert sharing == "strips"
             assert kernel.rows % rows == 0
-            assert fits(kernel, rows, merged)
-        assert not fits(kernel, kernel.rows, merged=False)
-        assert not fits(kernel, 5, merged=True)
+            assert fits(kernel, rows, sharing)
+        assert not fits(kernel, kernel.rows, "stages")
+        assert not fits(kernel, 5, "strips")

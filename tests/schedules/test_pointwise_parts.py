@@ -48,7 +48,7 @@ def test_parts_make_what_pytorch_makes(
     assert kernel.updates == (["out"] if residual else [])
     arguments, expected = data(whole, cut)
     tiles = [operator(part).hand_tiles(part, machine, 2)[0] for part in cut]
-    got = run(scheduled(kernel, tiles, merged=True), kernel, arguments)["out"]
+    got = run(scheduled(kernel, tiles, "strips"), kernel, arguments)["out"]
     got = pixels(whole.target, got)
     assert np.abs(got - expected).max() <= TOLERANCE * np.abs(expected).max()
 
@@ -91,7 +91,7 @@ def test_parts_leave_their_channels_shuffled(layer: tuple[int, int, int]) -> Non
     kernel = Kernel(tuple(Stage(f"s{n}", p, (("data", "data"),), "out") for n, p in enumerate(cut)))
     arguments, expected = data(whole, cut)
     tiles = [operator(part).hand_tiles(part, NEON, 2)[0] for part in cut]
-    got = pixels(target, run(scheduled(kernel, tiles, merged=True), kernel, arguments)["out"])
+    got = pixels(target, run(scheduled(kernel, tiles, "strips"), kernel, arguments)["out"])
     unshuffled = got.reshape(*got.shape[:-1], outputs, groups).swapaxes(-1, -2)
     assert np.abs(unshuffled.reshape(got.shape) - expected).max() <= TOLERANCE * expected.max()
 

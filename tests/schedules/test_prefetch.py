@@ -17,6 +17,7 @@ from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.prefetch import without_fetches
+from schedules.cpu.sharing import Sharing
 from schedules.frame import Frame, Planes
 from schedules.machine import LINE
 from tests.schedules.layers import alone
@@ -26,7 +27,7 @@ PER_LINE = LINE // 4
 STRIPS = 2
 
 
-@pytest.mark.parametrize("merged", [True, False], ids=["merged", "apart"])
+@pytest.mark.parametrize("sharing", ["strips", "stages"])
 @pytest.mark.parametrize(("columns", "vectors"), [(6, 2), (4, 4), (5, 1)])
 @pytest.mark.parametrize(
     "work",
@@ -39,10 +40,10 @@ STRIPS = 2
     ids=["pointwise", "grouped", "lanes", "convolution"],
 )
 def test_a_strip_fetches_every_next_panel(
-    work: Any, columns: int, vectors: int, merged: bool
+    work: Any, columns: int, vectors: int, sharing: Sharing
 ) -> None:
     module = convolution if isinstance(work, Convolution) else pointwise
-    function = scheduled(alone(work), [module.Tile(6 // STRIPS, columns, vectors)], merged)
+    function = scheduled(alone(work), [module.Tile(6 // STRIPS, columns, vectors)], sharing)
     ((place, loops),) = _fetches(function.body, ())
     shape = module.weight_shapes(work)["weight"]
     size = vectors * int(np.prod(shape[2:]))
@@ -65,7 +66,7 @@ def test_a_strip_fetches_every_next_panel(
 @pytest.mark.parametrize(("columns", "channels"), [(6, 384), (2, 384), (6, 96)])
 def test_a_panel_is_fetched_evenly(columns: int, channels: int) -> None:
     work = Pointwise(Frame(1, 6, 6, channels), WIDE, 1, channels, 192, 8)
-    function = scheduled(alone(work), [pointwise.Tile(6, columns, 2)], merged=True)
+    function = scheduled(alone(work), [pointwise.Tile(6, columns, 2)], "strips")
     ((place, loops),) = _fetches(function.body, ())
     tiles, size = 6 * (6 // columns), 2 * 8 * channels
     panel = _places(place, loops, pointwise.weight_shapes(work)["weight"])
@@ -81,7 +82,7 @@ def test_the_rows_under_the_next_windows_are_fetched(images: int, stride: int) -
     source = Planes(images, 3, 12, 20)
     target = Frame(images, 12 // stride, 20 // stride, 8)
     kernel = alone(FirstConvolution(source, target, stride, 8))
-    function = scheduled(kernel, [first_convolution.Tile(2, 5, 1)], merged=True)
+    function = scheduled(kernel, [first_convolution.Tile(2, 5, 1)], "strips")
     ((place, loops),) = _fetches(function.body, ())
     fetched = _grid(place, loops)
     image, plane, row, column = fetched
@@ -104,7 +105,7 @@ def test_the_rows_that_the_next_windows_add_are_fetched(
     work = Depthwise(source, target, stride, 8)
     assert work.source.bytes > prefetch_windows.FAR_BYTES
     tile = depthwise.Tile(2, columns, vectors)
-    function = scheduled(alone(work), [tile], merged=True)
+    function = scheduled(alone(work), [tile], "strips")
     rows, width, channels = source.shape
     fetched = np.zeros((rows, width, channels // PER_LINE), bool)
     for place, loops in _fetches(function.body, ()):
@@ -121,27 +122,27 @@ def test_the_rows_that_the_next_windows_add_are_fetched(
 def test_rows_that_stay_near_are_not_fetched() -> None:
     frame = Frame(1, 14, 14, 96)
     work = Depthwise(Frame(1, 14, 14, 96, 1), frame, 1, 8)
-    function = scheduled(alone(work), [depthwise.Tile(2, 7, 1)], merged=True)
+    function = scheduled(alone(work), [depthwise.Tile(2, 7, 1)], "strips")
     assert not list(_fetches(function.body, ()))
 
 
 def test_what_fetches_ahead_can_be_left_out() -> None:
     kernel = alone(Pointwise(FRAME, WIDE, 1, 384, 192, 8))
-    function = scheduled(kernel, [pointwise.Tile(3, 6, 2)], merged=True)
+    function = scheduled(kernel, [pointwise.Tile(3, 6, 2)], "strips")
     assert len(list(_fetches(function.body, ()))) == 1
     assert not list(_fetches(without_fetches(function).body, ()))
 
 
 def test_a_panel_that_is_alone_is_not_fetched() -> None:
     work = Pointwise(FRAME, Frame(1, 6, 6, 16), 1, 384, 16, 8)
-    function = scheduled(alone(work), [pointwise.Tile(3, 6, 2)], merged=True)
+    function = scheduled(alone(work), [pointwise.Tile(3, 6, 2)], "strips")
     assert not list(_fetches(function.body, ()))
 
 
 def test_tiles_too_few_for_a_panel_fetch_nothing() -> None:
     frame = Frame(1, 1, 1, 512)
     work = Pointwise(frame, frame, 1, 512, 512, 16)
-    function = scheduled(alone(work), [pointwise.Tile(1, 1, 4)], merged=True)
+    function = scheduled(alone(work), [pointwise.Tile(1, 1, 4)], "strips")
     assert not list(_fetches(function.body, ()))
 
 

@@ -34,7 +34,7 @@ def test_errors_of_an_average_cancel() -> None:
     print(f"seed {SEED}")
     pixels(source, data)[:] = np.random.default_rng(SEED).uniform(1, 2, (1, 14, 14, 8))
     tile = operator(work).hand_tiles(work, NEON.resized(2), 7)[0]
-    out = run(scheduled(kernel, [tile], merged=True), kernel, {"data": data})["out"]
+    out = run(scheduled(kernel, [tile], "strips"), kernel, {"data": data})["out"]
     made = pixels(target, out).astype("float64")
     wide = data.astype("float64").reshape(16, 16, 8)
     exact = sum(wide[y : y + 13 : 2, x : x + 13 : 2] for y in range(3) for x in range(3)) / 9

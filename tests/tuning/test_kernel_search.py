@@ -64,8 +64,8 @@ def test_neighbours_differ_in_one_choice(space: KernelSpace) -> None:
     cuts = strip_choices(space.kernel, space.machine)
     assert len(found) == len(cuts) - 1 + 2 * (CHOICES - 1)
     for tile in found:
-        cut = (tile["strip_rows"], tile["merged"])
-        recut = cut != (space.start["strip_rows"], space.start["merged"])
+        cut = (tile["strip_rows"], tile["sharing"])
+        recut = cut != (space.start["strip_rows"], space.start["sharing"])
         changed = sum(map(_differ, tile["stages"], space.start["stages"]))
         assert recut + changed == 1
         assert space.fits(tile)
@@ -97,11 +97,11 @@ def test_what_does_not_fit_is_no_candidate(space: KernelSpace) -> None:
     start = space.start
     others = [
         {**start, "strip_rows": 15},
-        {**start, "merged": 1},
+        {**start, "sharing": 1},
         {**start, "stages": start["stages"][:1]},
         {**start, "stages": [{}, *start["stages"][1:]]},
         {**start, "stages": [{"columns": 999, "vectors": 9}, *start["stages"][1:]]},
-        {"strip_rows": 7, "merged": True},
+        {"strip_rows": 7, "sharing": "strips"},
     ]
     search = KernelSearch(space, [(tile, "record") for tile in [start, *others]])
     assert search.rejected == len(others)

@@ -147,7 +147,7 @@ def test_a_record_of_another_tvm_is_kept_and_not_used(
     assert serve(layer.kernels[0], target, records).source == "hand"
 
 
-@pytest.mark.parametrize("change", [{"strip_rows": 99}, {"merged": 1}, {"stages": [{"rows": 1}]}])
+@pytest.mark.parametrize("change", [{"strip_rows": 99}, {"sharing": 1}, {"stages": [{"rows": 1}]}])
 def test_a_record_that_does_not_fit_is_refused(
     tuned: Path, target: Target, layer: Lowered, change: TileFields
 ) -> None:
@@ -184,7 +184,7 @@ def entry(
     source: str, calls: int, seconds: float | None, refused: str | None = None
 ) -> KernelEntry:
     return KernelEntry(
-        function=f"kernel_{source}", calls=calls, source=source, strip_rows=1, merged=True,
+        function=f"kernel_{source}", calls=calls, source=source, strip_rows=1, sharing="strips",
         stages=[], seconds=seconds, refused=refused,
     )  # fmt: skip
 
