@@ -39,27 +39,41 @@ def nests_of(function: PrimFunc, target: Target) -> list[Nest]:
         module = IRModule({"main": function.with_attr("global_symbol", "main")})
         module = lower(tirx.transform.BindTarget(bound)(module))
     nests: list[Nest] = []
-    _walk(module["main"].body, (1,), nests)
+    _walk(module["main"].body, (1,), {}, nests)
     return nests
 
 
-def _walk(statement: Any, around: tuple[int, ...], nests: list[Nest]) -> None:
-    """Add the loops of a statement that runs as often as the first of `around`."""
-    for loop in _loops(statement):
-        runs = around[0] * int(loop.extent)
+def _walk(
+    statement: Any, around: tuple[int, ...], extents: dict[Any, int], nests: list[Nest]
+) -> None:
+    """Add the loops of a statement that runs as often as the first of `around`.
+
+    `extents` are those of the loops around it, by their variables.
+    """
+    for loop, times in _loops(statement, extents):
+        extent = int(loop.extent)
+        runs = around[0] * extent // times
         stores = list(_stores(loop.body))
         macs = sum(_macs(store) for store in stores)
         nests.append(Nest(runs, macs, sum(_stored(store) for store in stores), around))
-        _walk(loop.body, (runs, *around), nests)
+        _walk(loop.body, (runs, *around), {**extents, loop.loop_var: extent}, nests)
 
 
-def _loops(node: Any) -> Iterator[Any]:
-    """The outermost loops of a statement, in order."""
+def _loops(node: Any, extents: dict[Any, int], times: int = 1) -> Iterator[tuple[Any, int]]:
+    """The outermost loops of a statement, in order, each run one in so many times."""
     if _repeats(node):
-        yield node
+        yield node, times
         return
+    if isinstance(node, tirx.IfThenElse):
+        times *= _turns(node.condition, extents)
     for part in _parts(node):
-        yield from _loops(part)
+        yield from _loops(part, extents, times)
+
+
+def _turns(condition: Any, extents: dict[Any, int]) -> int:
+    """In one of how many turns a condition holds: of a loop, or in any."""
+    equal = isinstance(condition, tirx.EQ) and isinstance(condition.b, tirx.IntImm)
+    return extents.get(condition.a, 1) if equal else 1
 
 
 def _stores(node: Any) -> Iterator[Any]:

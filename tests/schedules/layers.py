@@ -1,6 +1,7 @@
-"""Kernels of one stage on layers of every kind: those of the networks and odd ones."""
+"""Kernels of one stage on layers of every kind, those of the networks and odd ones; and units."""
 
 import dataclasses
+from typing import Any
 
 from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.border import Border
@@ -10,7 +11,7 @@ from schedules.cpu.first_convolution import FirstConvolution, SizedFirstConvolut
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
-from schedules.cpu.operators import Work
+from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.pool import Pool, SizedPool
@@ -243,3 +244,36 @@ def normalised(layer: tuple[int, ...], machine: Machine) -> Normalisation:
         Frame(images, height, width, channels, 2),
     )
     return Normalisation(source, target, size, 0.5, 2.0, machine.lanes_for(channels))
+
+
+def unit(shape: tuple[int, ...], machine: Machine, border: int) -> Kernel:
+    """Depthwise, expansion over what it is added to, a pass over that, and the next reduction."""
+    height, width, inputs, groups, outputs = shape
+    under = Frame(1, height, width, inputs * groups, 1)
+    between = Frame(1, height, width, inputs * groups)
+    wide = Frame(1, height, width, outputs * groups, border)
+    narrow = Frame(1, height, width, inputs * groups, 1)
+    kind = PointwiseLanes if machine.lane_factor else Pointwise
+    lanes = machine.lanes_for(inputs * groups)
+    each = machine.lanes_for(outputs)
+    stages = (
+        Stage("window", Depthwise(under, between, 1, lanes, "none"), (("data", "a"),), "b"),
+        Stage(
+            "expand",
+            kind(between, wide, groups, inputs, outputs, each, residual=wide),
+            (("data", "b"), ("residual", "c")),
+            "c",
+        ),
+        Stage(
+            "reduce",
+            kind(wide, narrow, groups, outputs, inputs, machine.lanes_for(inputs)),
+            (("data", "c"),),
+            "d",
+        ),
+    )
+    return Kernel((Stage("border", Border(narrow), (), "d"), *stages), ("b",))
+
+
+def hand_tiles(kernel: Kernel, machine: Machine) -> list[Any]:
+    """The tiles by hand of all stages, in strips of all rows."""
+    return [operator(s.work).hand_tiles(s.work, machine, kernel.rows)[0] for s in kernel.stages]
