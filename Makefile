@@ -14,13 +14,15 @@ bench: .venv/installed
 
 # What checks numbers runs on all cores; what starts processes of its own, a file at a time on each
 # core; what times, alone.
-PROCESSES := tests/arm tests/tuning
-ALONE := tests/cli tests/measure tests/page
+PROCESSES := tests/arm tests/cli tests/tuning
+ALONE := tests/measure tests/page
+# Says where their time goes.
+SLOWEST := --durations 10 --durations-min 10
 
 test: .venv/installed
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto $(filter-out $(PROCESSES) $(ALONE) tests/faults tests/gpu,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) -n auto --dist loadfile $(PROCESSES)
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ALONE)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) -n auto $(filter-out $(PROCESSES) $(ALONE) tests/faults tests/gpu,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) -n auto --dist loadfile $(PROCESSES)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) $(ALONE)
 
 # Whole networks in both arithmetics on emulated ARM devices, one for each core here.
 test-devices: .venv/installed
