@@ -15,6 +15,7 @@ from tvm.tirx.compilation_pipeline import get_tir_pipeline
 
 from pipeline.compiling import compiling
 from pipeline.targets import Target
+from schedules.cpu.shares import one_turn_of
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,9 @@ def _loops(node: Any, extents: dict[Any, int], times: int = 1) -> Iterator[tuple
         yield node, times
         return
     if isinstance(node, tirx.IfThenElse):
-        times *= _turns(node.condition, extents)
+        times *= extents.get(one_turn_of(node.condition), 1)
     for part in _parts(node):
         yield from _loops(part, extents, times)
-
-
-def _turns(condition: Any, extents: dict[Any, int]) -> int:
-    """In one of how many turns a condition holds: of a loop, or in any."""
-    equal = isinstance(condition, tirx.EQ) and isinstance(condition.b, tirx.IntImm)
-    return extents.get(condition.a, 1) if equal else 1
 
 
 def _stores(node: Any) -> Iterator[Any]:

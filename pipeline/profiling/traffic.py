@@ -19,6 +19,7 @@ from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
 from pipeline.passes.group_stages import Call
+from schedules.cpu.shares import one_turn_of
 
 STRAIGHT = (tirx.ForKind.UNROLLED, tirx.ForKind.VECTORIZED)
 # What holds the parts of an expression that is no call.
@@ -104,9 +105,14 @@ def _accesses(node: Any, loops: Loops) -> Iterator[Access]:
     elif isinstance(node, tirx.SeqStmt):
         for part in node.seq:
             yield from _accesses(part, loops)
+    elif isinstance(node, tirx.AttrStmt):
+        yield from _accesses(node.body, loops)
     elif isinstance(node, tirx.IfThenElse):
-        for part in filter(None, (node.then_case, node.else_case)):
-            yield from _accesses(part, loops)
+        turn = one_turn_of(node.condition)
+        once = [loop for loop in loops if turn is None or not loop.loop_var.same_as(turn)]
+        yield from _accesses(node.then_case, tuple(once))
+        if node.else_case is not None:
+            yield from _accesses(node.else_case, loops)
     elif isinstance(node, s_tir.SBlockRealize):
         yield from _accesses(node.block.body, loops)
     elif isinstance(node, tirx.BufferStore):

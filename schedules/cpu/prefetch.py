@@ -140,6 +140,11 @@ def _without(stmt: Any) -> Any:
     if isinstance(stmt, tirx.SeqStmt):
         kept = [_without(one) for one in stmt.seq if not isinstance(one, tirx.Evaluate)]
         return kept[0] if len(kept) == 1 else tirx.SeqStmt(kept)
+    if isinstance(stmt, tirx.AttrStmt):
+        return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, _without(stmt.body))
+    if isinstance(stmt, tirx.IfThenElse):
+        other = None if stmt.else_case is None else _without(stmt.else_case)
+        return tirx.IfThenElse(stmt.condition, _without(stmt.then_case), other)
     return _root(stmt, _without)
 
 

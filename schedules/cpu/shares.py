@@ -75,3 +75,9 @@ def _dealt(nest: Any, shared: Shared, last: dict[Any, Any]) -> Any:
             variable.equal(0), put(body, {variable: tirx.IntImm("int32", 0)}), None
         )
     return tirx.For(variable, 0, max(count, 2), tirx.ForKind.PARALLEL, body)
+
+
+def one_turn_of(condition: Any) -> Any | None:
+    """The variable of the loop in one turn of which a condition holds, if it is of that kind."""
+    equal = isinstance(condition, tirx.EQ) and isinstance(condition.b, tirx.IntImm)
+    return condition.a if equal and isinstance(condition.a, tirx.Var) else None

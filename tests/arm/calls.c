@@ -6,6 +6,7 @@
    number first, and its floats; the number of calls; of each the length and text of a function's
    name, the number of its arguments, and the tensor of each; the tensor that is written to OUT. */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +30,38 @@ void TVMFFIErrorSetRaisedFromCStrParts(const char *kind, const char **parts, int
     for (int32_t n = 0; n < count; ++n) fputs(parts[n], stderr);
 }
 
+typedef struct { Lambda lambda; int task; Group *group; void *data; int failed; } Task;
+
+static void *perform(void *words) {
+    Task *task = words;
+    task->failed = task->lambda(task->task, task->group, task->data);
+    return NULL;
+}
+
+/* All tasks at once, as they may wait for each other. */
 static int launch(Lambda lambda, void *data, int tasks) {
-    Group group = {NULL, tasks ? tasks : TASKS};
-    for (int task = 0; task < group.tasks; ++task)
-        if (lambda(task, &group, data)) return -1;
+    if (tasks > TASKS) fail("too many tasks", "of a kernel");
+    pthread_barrier_t all;
+    Group group = {&all, tasks ? tasks : TASKS};
+    if (pthread_barrier_init(&all, NULL, group.tasks)) fail("no barrier", "for threads");
+    Task made[TASKS];
+    pthread_t threads[TASKS];
+    for (int n = 0; n < group.tasks; ++n) {
+        made[n] = (Task){lambda, n, &group, data, 0};
+        if (pthread_create(&threads[n], NULL, perform, &made[n])) fail("no thread", "for a task");
+    }
+    int failed = 0;
+    for (int n = 0; n < group.tasks; ++n) {
+        pthread_join(threads[n], NULL);
+        failed |= made[n].failed;
+    }
+    pthread_barrier_destroy(&all);
+    return failed ? -1 : 0;
+}
+
+static int wait_for_all(int task, Group *group) {
+    (void)task;
+    pthread_barrier_wait(group->sync);
     return 0;
 }
 
@@ -105,6 +134,7 @@ int main(int count, char **words) {
     void *library = dlopen(words[1], RTLD_NOW);
     if (!library) fail("not loaded", dlerror());
     provide(library, "__TVMBackendParallelLaunch", launch);
+    provide(library, "__TVMBackendParallelBarrier", wait_for_all);
     provide(library, "__TVMBackendAllocWorkspace", allocate);
     provide(library, "__TVMBackendFreeWorkspace", release);
     program = fopen(words[2], "rb");

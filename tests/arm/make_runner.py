@@ -66,7 +66,16 @@ def make_runner(system: str, place: Path = PLACE) -> Runner:
     headers = Path(tvm_ffi.__file__).parent / "include"
     compiler = [sys.executable, "-m", "ziglang", "cc", "-target"]
     target = ZIG_TARGETS[TRIPLES["armv7a", system]]
-    options = ["-O1", "-rdynamic", f"-I{headers}", str(SOURCE), "-ldl", "-o", str(program)]
+    options = [
+        "-O1",
+        "-rdynamic",
+        f"-I{headers}",
+        str(SOURCE),
+        "-ldl",
+        "-lpthread",
+        "-o",
+        str(program),
+    ]
     subprocess.run([*compiler, target, *options], check=True)
     return Runner(root, program)
 

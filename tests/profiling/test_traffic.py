@@ -1,11 +1,17 @@
 """Counted bytes against bytes that can be worked out by hand."""
 
+from typing import get_args
+
 import pytest
 from tvm import s_tir
 from tvm.script import tirx as T
 
 from pipeline.profiling.energy import energy
 from pipeline.profiling.traffic import Tensors, dram_bytes, register_bytes
+from pipeline.targets import host
+from schedules.cpu.kernel_function import scheduled
+from schedules.cpu.sharing import Sharing
+from tests.schedules import layers
 
 ROWS, INNER, COLUMNS, LANES, TILE = 6, 10, 4, 8, 3
 
@@ -41,6 +47,14 @@ def test_loads_and_stores_of_a_tiled_product():
     stores = ROWS * COLUMNS * LANES
     assert register_bytes(sch.mod["main"]) == 4 * (loads + stores)
     assert tiles * TILE * LANES == stores
+
+
+def test_how_cores_share_a_kernel_changes_no_load() -> None:
+    machine = host().machine
+    kernel = layers.unit((7, 7, 32, 2, 64), machine, border=0)
+    tiles = layers.hand_tiles(kernel, machine)
+    counts = {register_bytes(scheduled(kernel, tiles, sharing)) for sharing in get_args(Sharing)}
+    assert len(counts) == 1
 
 
 MB = 1 << 20

@@ -20,7 +20,9 @@ from schedules.cpu.prefetch import without_fetches
 from schedules.cpu.sharing import Sharing
 from schedules.frame import Frame, Planes
 from schedules.machine import LINE
+from tests.schedules import layers
 from tests.schedules.layers import alone
+from tests.schedules.running import AVX512
 
 FRAME, WIDE = Frame(1, 6, 6, 384), Frame(1, 6, 6, 192)
 PER_LINE = LINE // 4
@@ -131,6 +133,13 @@ def test_what_fetches_ahead_can_be_left_out() -> None:
     function = scheduled(kernel, [pointwise.Tile(3, 6, 2)], "strips")
     assert len(list(_fetches(function.body, ()))) == 1
     assert not list(_fetches(without_fetches(function).body, ()))
+
+
+def test_what_shared_pixels_fetch_ahead_can_be_left_out() -> None:
+    kernel = layers.unit((7, 7, 128, 1, 384), AVX512, border=0)
+    function = scheduled(kernel, layers.hand_tiles(kernel, AVX512), "pixels")
+    assert "prefetch" in str(function)
+    assert "prefetch" not in str(without_fetches(function))
 
 
 def test_a_panel_that_is_alone_is_not_fetched() -> None:

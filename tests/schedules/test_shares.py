@@ -1,6 +1,6 @@
 """Kernels whose pixels cores share compute what their programs do, on any number of threads."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import tvm
@@ -21,11 +21,10 @@ UNITS = [
 BOUND_TO_CORES = 1
 
 
-@pytest.fixture(params=[1, 2, 3])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+@pytest.fixture
+def on_threads() -> Iterator[Callable[[int], None]]:
     configure = tvm.get_global_func("runtime.config_threadpool")
-    configure(BOUND_TO_CORES, request.param)
-    yield request.param
+    yield lambda count: configure(BOUND_TO_CORES, count)
     configure(BOUND_TO_CORES, 1)
 
 
@@ -33,12 +32,13 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.mark.parametrize("border", [0, 1])
 @pytest.mark.parametrize("shape", UNITS, ids=str)
 def test_shared_pixels_compute_the_same(
-    shape: tuple[int, ...], border: int, machine: Machine, threads: int
+    shape: tuple[int, ...], border: int, machine: Machine, on_threads: Callable[[int], None]
 ) -> None:
     kernel = layers.unit(shape, machine, border)
     arguments = arguments_of(kernel)
     expected = run(program(kernel), kernel, arguments)
-    assert_same(
-        run(scheduled(kernel, layers.hand_tiles(kernel, machine), "pixels"), kernel, arguments),
-        expected,
-    )
+    shared = scheduled(kernel, layers.hand_tiles(kernel, machine), "pixels")
+    # More threads than some of the shapes have rows, and all counts once.
+    for threads in (1, 2, 3) if shape == UNITS[0] else (3,):
+        on_threads(threads)
+        assert_same(run(shared, kernel, arguments), expected)
