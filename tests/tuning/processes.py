@@ -14,6 +14,8 @@ import psutil
 
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 60.0
+# Children say nothing when they start, so they are looked for.
+POLL_SECONDS = 0.05
 ROLES = {"builder": "pipeline.tune.builder", "runner": "tests.tuning.simulated_worker"}
 
 
@@ -46,6 +48,17 @@ def child_of(tuner: subprocess.Popen[str], role: str) -> psutil.Process | None:
     except psutil.NoSuchProcess:
         pass
     return None
+
+
+def awaited_child(tuner: subprocess.Popen[str], role: str) -> psutil.Process:
+    """The same, which may be on its way to take the place of another; TimeoutError without one."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and tuner.poll() is None:
+        child = child_of(tuner, role)
+        if child is not None:
+            return child
+        time.sleep(POLL_SECONDS)
+    raise TimeoutError(f"the tuner has no {role}")
 
 
 class RpcDevice:

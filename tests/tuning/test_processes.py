@@ -17,7 +17,7 @@ from pipeline.records import canonical, read_records
 from pipeline.tune.history import History
 from tests.tuning.conftest import history, journal
 from tests.tuning.network import small_target
-from tests.tuning.processes import child_of, finish, free_port, interrupt, rpc_device, start
+from tests.tuning.processes import awaited_child, finish, free_port, interrupt, rpc_device, start
 
 TRIALS = 6
 # Seconds; what was measured longer ago has to be on the disk.
@@ -97,9 +97,7 @@ def test_killed_children_are_replaced(undisturbed: Path, tmp_path: Path) -> None
     tuner = start(tmp_path, TRIALS)
     for role in ("builder", "runner"):
         told(tuner, 3)
-        child = child_of(tuner, role)
-        assert child is not None
-        child.kill()
+        awaited_child(tuner, role).kill()
     status, _, err = finish(tuner)
     assert status == 0, err
     assert_equal(undisturbed, tmp_path)
@@ -108,8 +106,7 @@ def test_killed_children_are_replaced(undisturbed: Path, tmp_path: Path) -> None
 def test_a_resized_window_and_ctrl_c(undisturbed: Path, tmp_path: Path) -> None:
     tuner = start(tmp_path, TRIALS)
     told(tuner, 2)
-    for process in (tuner, child_of(tuner, "builder"), child_of(tuner, "runner")):
-        assert process is not None
+    for process in (tuner, awaited_child(tuner, "builder"), awaited_child(tuner, "runner")):
         os.kill(process.pid, signal.SIGWINCH)
     told(tuner, 2)
     interrupt(tuner)
