@@ -32,20 +32,18 @@ def without_spills(kernel: Kernel, tile: KernelTile, target: Target) -> KernelTi
     """The tile of a kernel, or one near it whose loops of multiply-adds use the stack less.
 
     Mostly it is enough to choose each operator's tile by its code alone; what is left is tried
-    within the kernel, one operator after the other.
+    within the kernel: the second tile of each operator, then the third, as later ones are slower.
     """
     least = _spills(kernel, tile, target)
     if least == 0:
         return tile
     alone = tuple(_alone(stage, own, target) for stage, own in _tiled(kernel, tile))
     tile, least = _better(kernel, [tile, replace(tile, stages=alone)], target)
-    for at, (stage, own) in enumerate(_tiled(kernel, tile)):
-        if least == 0:
-            break
-        if stage.work.macs == 0:
-            continue
-        others = [_with(tile, at, other) for other in _choices(stage, own, target)]
-        tile, least = _better(kernel, others, target)
+    choices = [_others(stage, own, target) for stage, own in _tiled(kernel, tile)]
+    for rank in range(TRIES):
+        for at, others in enumerate(choices):
+            if least > 0 and rank < len(others):
+                tile, least = _better(kernel, [tile, _with(tile, at, others[rank])], target)
     return tile
 
 
@@ -64,17 +62,19 @@ def _better(kernel: Kernel, tiles: list[KernelTile], target: Target) -> tuple[Ke
 @lru_cache
 def _alone(stage: Stage, tile: Any, target: Target) -> Any:
     """The tile of an operator in a kernel of its own."""
-    if stage.work.macs == 0:
+    others = _others(stage, tile, target)
+    if not others:
         return tile
-    choices = _choices(stage, tile, target)
-    tiles = [KernelTile(tile.strip_rows, "strips", (choice,)) for choice in choices]
+    tiles = [KernelTile(tile.strip_rows, "strips", (choice,)) for choice in (tile, *others)]
     return _better(Kernel((stage,)), tiles, target)[0].stages[0]
 
 
-def _choices(stage: Stage, tile: Any, target: Target) -> list[Any]:
-    """The tile, and those of the operator that are next best by hand."""
+def _others(stage: Stage, tile: Any, target: Target) -> list[Any]:
+    """The tiles of the operator that are next best by hand; none of one that multiplies nothing."""
+    if stage.work.macs == 0:
+        return []
     by_hand = operator(stage.work).hand_tiles(stage.work, target.machine, tile.strip_rows)
-    return [tile, *(other for other in by_hand[:TRIES] if other != tile)]
+    return [other for other in by_hand[:TRIES] if other != tile]
 
 
 @lru_cache
