@@ -1,5 +1,7 @@
 """Running kernels on random data, for the tests of schedules."""
 
+from typing import Any
+
 import numpy as np
 import tvm
 from numpy.typing import NDArray
@@ -79,14 +81,26 @@ def pixels(frame: Frame, array: Array) -> Array:
 
 def run(function: PrimFunc, kernel: Kernel, arguments: dict[str, Array]) -> dict[str, Array]:
     """What the function updates, and writes into outputs that are filled with NaN."""
+    (outputs,) = run_often(function, kernel, arguments, 1)
+    return outputs
+
+
+def run_often(
+    function: PrimFunc, kernel: Kernel, arguments: dict[str, Array], times: int
+) -> list[dict[str, Array]]:
+    """The same of so many calls, each with arguments of its own."""
     library = compile_function(function, host())
+    return [_called(library["main"], kernel, arguments) for _ in range(times)]
+
+
+def _called(function: Any, kernel: Kernel, arguments: dict[str, Array]) -> dict[str, Array]:
     inputs = {name: tvm.runtime.tensor(array) for name, array in arguments.items()}
     frames = {name: kernel.frames[name] for name in kernel.outputs}
     outputs = {
         name: tvm.runtime.tensor(np.full(frame.shape, np.nan, frame.dtype))
         for name, frame in frames.items()
     }
-    library["main"](*inputs.values(), *outputs.values())
+    function(*inputs.values(), *outputs.values())
     updated = {name: inputs[name] for name in kernel.updates}
     return {name: tensor.numpy() for name, tensor in (updated | outputs).items()}
 
