@@ -24,9 +24,10 @@ test: .venv/installed
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) -n auto --dist loadfile $(PROCESSES)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) $(ALONE)
 
-# Whole networks in both arithmetics on emulated ARM devices, one for each core here.
+# Whole networks in both arithmetics on emulated ARM devices, one for each core here. Minutes and
+# seconds stand side by side in these tests: a core that has done its own takes on others'.
 test-devices: .venv/installed
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) -rP -n auto --require-device -m "long or not long" tests/arm
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) -rP -n auto --dist worksteal --require-device -m "long or not long" tests/arm
 
 # The long form of what `test` has of tuning: many deaths, many damaged files.
 test-faults: .venv/installed
