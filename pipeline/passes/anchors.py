@@ -31,7 +31,8 @@ def anchor(graph: Graph, name: str) -> Operator:
     if is_call(value, "nn.max_pool2d", "nn.avg_pool2d"):
         return _pool(graph, name, value)
     if is_call(value, "nn.adaptive_avg_pool2d"):
-        return Operator("adaptive_pool", graph.name(value.args[0]), name)
+        kind = "mean" if graph.shapes[name][2:] == (1, 1) else "adaptive_pool"
+        return Operator(kind, graph.name(value.args[0]), name)
     if is_call(value, "mean") and [int(axis) % 4 for axis in value.attrs.axis] in ([3, 2], [2, 3]):
         return Operator("mean", graph.name(value.args[0]), name)
     if is_call(value, "multiply"):

@@ -14,7 +14,7 @@ from schedules.cpu.channelwise import Channelwise
 from tests.cli.conftest import SIZE
 
 # Groups, a shuffle, shortcuts, concatenations; channels that are no whole vectors.
-MODEL = "shufflenet-0.5x-g3"
+MODEL = "shufflenet-0.5x-g3-shallow"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_step_that_is_left_out_is_a_pass_for_each_of_its_places(whole):
     bare = [one for one in convolutions if one.activation != "none" or one.residual]
     assert len(passes(whole, epilogue_apart)) == len(bare)
     shuffled = passes(whole, shuffle_apart)
-    assert len(shuffled) == 16
+    assert len(shuffled) == 8
     assert {work.shuffle for work in shuffled} == {3}
 
 
@@ -69,7 +69,8 @@ def test_each_step_is_measured_and_computes_what_pytorch_does(command, tmp_path)
     by_name = {row.step: row for row in one.rows}
     assert by_name["regions"].regions > one.regions > by_name["schedules"].regions == 0
     # Packing is a region for each convolution, and what a kernel writes goes there and back.
-    assert by_name["pack"].regions > one.regions + 40
+    # Three convolutions in each of its eight units.
+    assert by_name["pack"].regions > one.regions + 24
     assert by_name["layout"].regions > one.regions + 2 * 16
     assert one.times_slower(by_name["schedules"]) > 2
     assert "shuffle removed" in outcome.out
