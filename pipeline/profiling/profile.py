@@ -2,6 +2,7 @@
 
 import dataclasses
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.build import Lowered, apply, kernel_name, lower
@@ -17,7 +18,7 @@ from pipeline.profiling.origins import common_path, origins
 from pipeline.profiling.records import Call, EmulatedProfile, EnergyNote, Profile
 from pipeline.profiling.replay import Subject, replayed, replayed_on_device
 from pipeline.profiling.stamps import stamped
-from pipeline.profiling.traffic import dram_bytes, register_bytes, tensors_of
+from pipeline.profiling.traffic import Tensors, missed_bytes, register_bytes, tensors_of
 from schedules.cpu.border import Border
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import operator
@@ -64,12 +65,9 @@ def profile(
         )  # fmt: skip
     machine = subject.target.machine
     cache = last_cache_bytes(machine) if place is None else machine.l2_bytes
+    own = min(threads * machine.l2_bytes, cache)
     calls = _calls(lowered, known, found, origins(model.module, model.example, lowered.network))
-    missed = dram_bytes([tensors_of(call) for call in lowered.calls], cache)
-    calls = [
-        call.model_copy(update={"dram_bytes": missed[index] if index < len(missed) else 0})
-        for index, call in enumerate(calls)
-    ]
+    calls = with_misses(calls, [tensors_of(call) for call in lowered.calls], own, cache)
     totals = [sum(getattr(call, name) for call in calls) for name in ENERGY_TERMS]
     return Profile(
         model=model.name,
@@ -84,7 +82,7 @@ def profile(
         cache_bytes=cache,
         whole_ms=statistics.median(found["whole"]) * 1e3,
         peak_gmacs=found["rates"]["peak"] / 1e9,
-        bandwidth={name: found["rates"][name] / 1e9 for name in ("cache", "DRAM")},
+        bandwidth={name: rate / 1e9 for name, rate in found["rates"].items() if name != "peak"},
         energy=EnergyNote(**dataclasses.asdict(energy(*totals))),
         calls=calls,
     )
@@ -141,14 +139,27 @@ def _call(
         macs=kernel.macs,
         edge_bytes=tensors_of(call).bytes,
         register_bytes=moved,
+        far_bytes=0,
         dram_bytes=0,
     )
+
+
+def with_misses(
+    calls: Sequence[Call], tensors: Sequence[Tensors], own_bytes: int, last_bytes: int
+) -> list[Call]:
+    """The calls with what comes from beyond the cores' own caches, and from beyond the last one."""
+    far, dram = (missed_bytes(tensors, size) for size in (own_bytes, last_bytes))
+    missed = [*zip(far, dram, strict=True)] + [(0, 0)] * (len(calls) - len(tensors))
+    return [
+        call.model_copy(update={"far_bytes": beyond, "dram_bytes": memory})
+        for call, (beyond, memory) in zip(calls, missed, strict=True)
+    ]
 
 
 def _other(name: str, seconds: float) -> Call:
     return Call(
         function=name, path="", paths=[], operators=[], output="", source="",
-        ms=seconds * 1e3, macs=0, edge_bytes=0, register_bytes=0, dram_bytes=0,
+        ms=seconds * 1e3, macs=0, edge_bytes=0, register_bytes=0, far_bytes=0, dram_bytes=0,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The file of a profile: every kernel call of an inference, and what it is held against."""
 
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -12,10 +13,11 @@ from pipeline.results import Environment, Record
 
 
 class Call(TimedCall):
-    """One kernel call on a CPU. `register_bytes` are those of its loads and stores, `dram_bytes`
-    those expected to come from DRAM."""
+    """One kernel call on a CPU. `register_bytes` are those of its loads and stores; `far_bytes` are
+    expected to come from beyond the cores' own caches, `dram_bytes` of these from DRAM."""
 
     register_bytes: int
+    far_bytes: int
     dram_bytes: int
 
 
@@ -31,8 +33,9 @@ class Profile(Record):
     """One model with one number of threads. `whole_ms` is p50 of undivided inferences.
 
     `peak_gmacs` is what a loop of multiply-adds reaches, `bandwidth` what loops that only read
-    reach, in GB/s, by where from: "cache" or "DRAM". What activations take at most is known of
-    networks that ran on this machine.
+    reach, in GB/s, by where from: the cores' own "cache", the "last cache" where there is a larger
+    one behind it, or "DRAM". What activations take at most is known of networks that ran on this
+    machine.
     """
 
     model: str
@@ -66,6 +69,23 @@ class Profile(Record):
         """The sum over all calls."""
         return sum(call.ms for call in self.calls)
 
+    def roof_ms(self, call: Call) -> float:
+        """What the machine's roofs allow a call at the least: its multiply-adds at their peak, or
+        its bytes from each memory at the rate of that memory, whichever takes longest."""
+        far = call.far_bytes / self.bandwidth.get("last cache", inf)
+        dram = call.dram_bytes / self.bandwidth["DRAM"]
+        return max(call.macs / self.peak_gmacs, far, dram) / 1e6
+
+    @property
+    def roofs_ms(self) -> float:
+        """The sum over all calls."""
+        return sum(map(self.roof_ms, self.calls))
+
+    @property
+    def arithmetic_ms(self) -> float:
+        """All multiply-adds at their peak."""
+        return sum(call.macs for call in self.calls) / self.peak_gmacs / 1e6
+
     @property
     def gap(self) -> float:
         """By what share the kernels add up to more than the whole."""
@@ -89,7 +109,7 @@ class ProfileFile(Record):
     """All of one run of `profile`, as `--json` writes it."""
 
     kind: Literal["shufflenet-tvm profile"] = "shufflenet-tvm profile"
-    schema_version: Literal[1] = Field(default=1, alias="schema")
+    schema_version: Literal[2] = Field(default=2, alias="schema")
     environment: Environment
     profiles: list[Profile]
     emulated: list[EmulatedProfile] = Field(default_factory=list)

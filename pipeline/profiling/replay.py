@@ -28,6 +28,7 @@ from pipeline.peak_kernel import FUNCTION as PEAK_FUNCTION
 from pipeline.peak_kernel import PeakKernel
 from pipeline.profiling.bandwidth import FUNCTION as READ_FUNCTION
 from pipeline.profiling.bandwidth import build_read, read_kernel
+from pipeline.profiling.cache import last_cache_bytes
 from pipeline.profiling.stamps import Stamped
 from pipeline.targets import Target
 
@@ -38,6 +39,10 @@ SPARE_SECONDS = 300
 # Many times the last cache of most machines; where it is not, the rate is that of the cache. To a
 # device it has to be sent, and the caches of phones and boards are smaller.
 DRAM_BUFFER, DEVICE_DRAM_BUFFER = 256 << 20, 64 << 20
+# Of the cores' own caches: so much is read from the last cache, which has to hold twice of it.
+BEYOND_OWN = 4
+# So often half of the cores' own caches is read, or as much from elsewhere: about a millisecond.
+PASSES = 64
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,11 @@ def replayed(subject: Subject, threads: int, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as name:
         folder = Path(name)
         request = _request(subject.bundle, subject.model, seconds, folder)
-        request["rates"] = _rates(subject.target, threads, folder, DRAM_BUFFER, None)
+        machine = subject.target.machine
+        beyond = BEYOND_OWN * threads * machine.l2_bytes
+        last = {"last cache": beyond} if last_cache_bytes(machine) >= 2 * beyond else {}
+        buffers = last | {"DRAM": DRAM_BUFFER}
+        request["rates"] = _rates(subject.target, threads, folder, buffers, None)
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
         return _reply(HERE, request, folder, environment | {"TVM_BIND_THREADS": "1"})
 
@@ -73,7 +82,8 @@ def replayed_on_device(
         library = folder / "stamped.so"
         network.executable.export_library(str(library), fcompile=link)
         request = _request(subject.bundle, subject.model, seconds, folder)
-        request["rates"] = _rates(target, threads, folder, DEVICE_DRAM_BUFFER, link)
+        buffers = {"DRAM": DEVICE_DRAM_BUFFER}
+        request["rates"] = _rates(target, threads, folder, buffers, link)
         request |= {
             "stamped": str(library),
             "names": network.calls,
@@ -118,17 +128,22 @@ def _reply(
 
 
 def _rates(
-    target: Target, threads: int, folder: Path, dram: int, link: Callable[..., None] | None
+    target: Target,
+    threads: int,
+    folder: Path,
+    buffers: dict[str, int],
+    link: Callable[..., None] | None,
 ) -> dict[str, dict[str, Any]]:
-    """The loops that find the ceilings: multiply-adds, and reading from cache and DRAM."""
+    """The loops that find the ceilings: multiply-adds, and reading from the cores' own caches and
+    from where buffers of those sizes lie."""
     machine = target.machine
     peak = PeakKernel(machine.lanes, ACCUMULATORS[machine.registers], threads, dtype=target.dtype)
     build_peak(peak, target.tvm, folder / "peak.so", link)
     shapes = [[peak.lanes], [peak.outputs]]
     rates = {"peak": _rate(folder / "peak.so", PEAK_FUNCTION, shapes, peak.macs, peak.dtype)}
-    # Half of every core's second-level cache, as often as takes about a millisecond.
-    sizes = {"cache": (threads * machine.l2_bytes // 2, 64), "DRAM": (dram, 1)}
-    for name, (size, passes) in sizes.items():
+    near = threads * machine.l2_bytes // 2
+    for name, size in ({"cache": near} | buffers).items():
+        passes = max(PASSES * near // size, 1)
         kernel = read_kernel(machine.lanes, threads, size, passes)
         library = folder / f"{name}.so"
         build_read(kernel, target.tvm, library, link)

@@ -13,6 +13,7 @@ HEADINGS = (
     "M MAC",
     "GMAC/s",
     "of peak",
+    "roof ms",
     "kB",
     "MAC/byte",
     "schedule",
@@ -27,14 +28,14 @@ def profile_rows(profile: Profile) -> Rows:
     cells = [_cells(call, profile) for call in profile.calls]
     macs, total = sum(call.macs for call in profile.calls), profile.kernels_ms
     rate, moved = macs / 1e6 / total, sum(call.edge_bytes for call in profile.calls)
-    share = f"{rate / profile.peak_gmacs:.0%}"
-    sums = (f"{total:.3f}", "100%", f"{macs / 1e6:.1f}", f"{rate:.1f}", share)
+    share, roof = f"{rate / profile.peak_gmacs:.0%}", f"{profile.roofs_ms:.3f}"
+    sums = (f"{total:.3f}", "100%", f"{macs / 1e6:.1f}", f"{rate:.1f}", share, roof)
     cells.append(("all kernels", "", "", *sums, f"{moved / 1e3:.0f}", f"{macs / moved:.1f}", ""))
     return Rows(profile.title, HEADINGS, cells)
 
 
 def describe(profile: Profile) -> list[str]:
-    """Whether the kernels add up, memory, and the estimate of energy."""
+    """Whether the kernels add up, what the machine allows, memory, and the estimate of energy."""
     energy, gap = profile.energy, profile.gap
     total = energy.cache_uj + energy.dram_uj + energy.arithmetic_uj
     verdict = "as they should" if abs(gap) <= LARGEST_GAP else "which is too far: measure longer"
@@ -43,12 +44,21 @@ def describe(profile: Profile) -> list[str]:
     return [
         f"the kernels add up to {profile.kernels_ms:.3f} ms, the whole takes "
         f"{profile.whole_ms:.3f} ms: {gap:+.1%}, {verdict}",
+        f"the roofs of the machine allow {profile.roofs_ms:.3f} ms, of which the whole comes to "
+        f"{profile.roofs_ms / profile.whole_ms:.0%}: the sum over kernels of what takes longest, "
+        f"multiply-adds alone ({profile.arithmetic_ms:.3f} ms in all) or reading what is not in "
+        f"the cores' own caches ({_rates(profile)})",
         f"memory: {profile.parameters / 1e6:.2f} million parameters, library "
         f"{profile.library_bytes / 1e6:.1f} MB{activations}",
         f"energy, an estimate from 45 nm figures: {total / 1e3:.2f} mJ; arithmetic "
         f"{energy.arithmetic_uj / total:.0%}, cache {energy.cache_uj / total:.0%}, "
         f"DRAM {energy.dram_uj / total:.0%}",
     ]
+
+
+def _rates(profile: Profile) -> str:
+    """How fast each memory is read."""
+    return ", ".join(f"{name} {rate:.0f} GB/s" for name, rate in profile.bandwidth.items())
 
 
 def describe_emulated(one: EmulatedProfile) -> str:
@@ -71,6 +81,7 @@ def _cells(call: Call, profile: Profile) -> tuple[str, ...]:
         f"{call.ms / profile.kernels_ms:.1%}",
         f"{call.macs / 1e6:.2f}" if call.macs else "",
         *rate,
+        f"{profile.roof_ms(call):.3f}",
         f"{call.edge_bytes / 1e3:.0f}",
         f"{call.intensity:.1f}" if call.macs else "",
         call.source,

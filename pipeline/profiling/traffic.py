@@ -3,8 +3,8 @@
 At the edge of a kernel: its inputs, weights and outputs, each once, which is the least there can
 be. Between the cache and the registers: what the loads and stores of its loop nests add up to, each
 as often as its loops run. Loops that are unrolled or vectors count only where the address depends
-on them, for otherwise the value stays in a register. From DRAM: what has been pushed out of the
-last cache since its last use, taking that cache to forget the least recently used tensor.
+on them, for otherwise the value stays in a register. From beyond a cache: what has been pushed out
+of it since its last use, taking the cache to forget the least recently used tensor.
 """
 
 from collections import OrderedDict
@@ -58,8 +58,9 @@ def tensors_of(call: Call) -> Tensors:
     )
 
 
-def dram_bytes(calls: Sequence[Tensors], cache_bytes: int) -> list[int]:
-    """What each call brings from DRAM, in an inference after many; writing back is not counted."""
+def missed_bytes(calls: Sequence[Tensors], cache_bytes: int) -> list[int]:
+    """What each call brings into a cache of so many bytes, in an inference after many; writing back
+    is not counted."""
     held: OrderedDict[str, int] = OrderedDict()
     _pass(calls, held, cache_bytes)
     return _pass(calls, held, cache_bytes)

@@ -31,6 +31,7 @@ def profile(model, calls=17):
             macs=7_000_000,
             edge_bytes=1_500_000 + 100_000 * number,
             register_bytes=9_000_000,
+            far_bytes=0,
             dram_bytes=0,
         )
         for number in range(calls)

@@ -7,7 +7,7 @@ from tvm import s_tir
 from tvm.script import tirx as T
 
 from pipeline.profiling.energy import energy
-from pipeline.profiling.traffic import Tensors, dram_bytes, register_bytes
+from pipeline.profiling.traffic import Tensors, missed_bytes, register_bytes
 from pipeline.targets import host
 from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.sharing import Sharing
@@ -65,16 +65,16 @@ def chain(weights):
     return [Tensors({f"t{n}": 2 * MB}, {f"w{n}": weights}, {f"t{n + 1}": 2 * MB}) for n in range(3)]
 
 
-def test_what_fits_the_cache_comes_from_dram_once():
-    assert dram_bytes(chain(MB), 64 * MB) == [0, 0, 0]
+def test_what_fits_the_cache_comes_once():
+    assert missed_bytes(chain(MB), 64 * MB) == [0, 0, 0]
 
 
 def test_weights_that_do_not_fit_come_anew_and_activations_stay():
-    assert dram_bytes(chain(8 * MB), 16 * MB) == [10 * MB, 8 * MB, 8 * MB]
+    assert missed_bytes(chain(8 * MB), 16 * MB) == [10 * MB, 8 * MB, 8 * MB]
 
 
 def test_what_fits_nowhere_comes_anew():
-    assert dram_bytes(chain(8 * MB), MB) == [10 * MB] * 3
+    assert missed_bytes(chain(8 * MB), MB) == [10 * MB] * 3
 
 
 def test_energy_of_the_published_figures():
