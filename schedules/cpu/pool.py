@@ -7,14 +7,18 @@
                 best[x, v] = max(best[x, v], data[row * stride + kh, x * stride + kw, v])
             out[row, x, v] = best[x, v]
 
-and the same with a sum and a factor for the average. Channels are lanes. The data has a border of
-zeros, which is also under windows that begin inside the image and end outside: for an average that
-counts the padding, that is what is asked for; for a maximum it is right where no value is negative,
-so after a ReLU.
+and the same with a sum and a factor for the average. Channels are lanes. Outside the image are
+zeros, also under windows that begin inside and end outside: for an average that counts the padding,
+that is what is asked for; for a maximum it is right where no value is negative, so after a ReLU.
+They lie in memory where the data has a border. Where it has none, as no other window reads it, what
+lies outside is not read: at the left and right edge that is settled when the column blocks are
+made, at the upper and lower one by a branch that is nearly always predicted.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from math import ceil
+from typing import Any
 
 import numpy as np
 from tvm.script.ir_builder import tirx as T
@@ -86,7 +90,7 @@ class SizedPool(Pool):
 
 
 def emit(name: str, work: Pool, tensors: Tensors) -> None:
-    """Write the blocks of the stage: data with a border of zeros, and out."""
+    """Write the blocks of the stage: data and out."""
     data, out = tensors["data"], tensors["out"]
     vectors, stride, target, total = work.vectors, work.stride, work.target, f"{name}_sum"
     kernel, padding = work.window
@@ -96,6 +100,8 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
         row = row_under(work, r, kh, padding)
         column = work.source.window_column(x, stride, padding) + kw
         value = data[row, column, vectors.start(v) + lane]
+        if tests := _inside(work, r, x, kh, kw):
+            value = T.if_then_else(reduce(T.And, tests), value, zero(work.dtype))
         with T.init():
             T.buffer_store(sums, zero(work.dtype), [r, x, v, lane])
         so_far = sums[r, x, v, lane]
@@ -109,6 +115,25 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
         at = target.at(r, x, work.offset + vectors.start(v) + lane)
         done = activate(value, work.activation, work.dtype)
         store(out, target.guarded(r, done), at)
+
+
+def _inside(work: Pool, row: Any, column: Any, *tap: Any) -> list[Any]:
+    """What has to be true of an element of a window for it to be read: nothing where the border
+    reaches as far as the windows do."""
+    source, target, (kernel, padding) = work.source, work.target, work.window
+    _, y = target.image_and_row(row)
+    tests = []
+    for at, below, made, extent in (
+        (y, tap[0], target.height, source.height),
+        (column, tap[1], target.width, source.width),
+    ):
+        place = at * work.stride + below - padding
+        over = (made - 1) * work.stride + kernel - padding - extent
+        if padding > source.border:
+            tests.append(place >= 0)
+        if over > source.border:
+            tests.append(place < extent)
+    return tests
 
 
 def weight_shapes(work: Pool) -> dict[str, tuple[int, ...]]:

@@ -1,6 +1,6 @@
 """Kernels of one stage on layers of every kind, those of the networks and odd ones; and units."""
 
-import dataclasses
+from dataclasses import fields, replace
 from typing import Any
 
 from schedules.cpu.adaptive_pool import AdaptivePool
@@ -49,10 +49,10 @@ def pointwise(layer: tuple[int, ...], machine: Machine) -> Pointwise:
 def lanes(layer: tuple[int, ...], machine: Machine) -> PointwiseLanes:
     """The same with its data in order, and its result shuffled where the layer has a shuffle."""
     work = pointwise((*layer[:6], 1, *layer[7:]), machine)
-    fields = {field.name: getattr(work, field.name) for field in dataclasses.fields(work)}
+    own = {field.name: getattr(work, field.name) for field in fields(work)}
     if layer[6] != work.groups:
-        return PointwiseLanes(**fields)
-    return PointwiseLanes(**{**fields, "residual": None}, spread=work.groups)
+        return PointwiseLanes(**own)
+    return PointwiseLanes(**{**own, "residual": None}, spread=work.groups)
 
 
 POINTWISE = [
@@ -94,10 +94,14 @@ WINDOWS = [
 
 
 def windowed(layer: tuple[int, ...], machine: Machine) -> list[Work]:
-    """A depthwise convolution and both pools on a layer of `WINDOWS`."""
+    """A depthwise convolution and both pools on a layer of `WINDOWS`.
+
+    Pools also read data that has no border.
+    """
     images, height, width, channels, stride, border = layer
     spare = images - 1
     source = Frame(images, height, width, channels, 1, spare=spare)
+    bare = replace(source, border=0)
     size = ((height - 1) // stride + 1, (width - 1) // stride + 1)
     target = Frame(images, *size, channels, border, spare=spare)
     joined = Frame(images, *size, channels + 3, border)
@@ -106,6 +110,8 @@ def windowed(layer: tuple[int, ...], machine: Machine) -> list[Work]:
         Depthwise(source, target, stride, lanes, "relu"),
         Pool(source, target, "max", stride, lanes),
         Pool(source, joined, "average", stride, lanes, 3, "relu"),
+        Pool(bare, target, "max", stride, lanes),
+        Pool(bare, joined, "average", stride, lanes, 3, "relu"),
     ]
 
 
@@ -192,6 +198,10 @@ POOLS = [
     (2, 7, 9, 17, 2, 2, 0, True, 1),
     (1, 8, 5, 1, 5, 3, 2, False, 3),
     (1, 3, 3, 33, 3, 1, 0, False, 1),
+    # A border narrower than what windows reach, on one side or on all.
+    (2, 7, 9, 17, 2, 2, 0, True, 0),
+    (1, 8, 5, 3, 5, 3, 2, False, 1),
+    (1, 12, 14, 48, 3, 2, 0, True, 0),
 ]
 
 
