@@ -49,7 +49,36 @@ def compile_network(module: IRModule, target: Target) -> Any:
     }
     module = IRModule(held, attrs=module.attrs, global_infos=module.global_infos)
     with compiling():
-        return relax.build(module, target.tvm, tir_pipeline=_lowering(target))
+        return relax.build(
+            module, target.tvm, relax_pipeline=calls_alone(), tir_pipeline=_lowering(target)
+        )
+
+
+def calls_alone() -> Any:
+    """The pass from a network of calls to the runtime's instructions, no more than there must be.
+
+    TVM's own also makes a tuple of what every kernel writes, which nothing reads, and forgets every
+    tensor after its last use, which frees nothing where all memory is planned beforehand. Measured
+    with ShuffleNet 1.0x in 3 groups on AVX-512, these take 0.3 % of an inference with one thread
+    and 0.4 to 0.9 % with two.
+    """
+    change = relax.transform
+    return tvm.transform.Sequential(
+        [
+            change.LegalizeOps(),
+            change.ToNonDataflow(),
+            change.RemovePurityChecking(),
+            change.CallTIRRewrite(),
+            change.CanonicalizeBindings(),
+            change.DeadCodeElimination(),
+            change.StaticPlanBlockMemory(),
+            change.LowerAllocTensor(),
+            change.LowerRuntimeBuiltin(),
+            change.ComputePrimValue(),
+            change.VMShapeLower(),
+            change.AttachGlobalSymbol(),
+        ]
+    )
 
 
 def export_function(function: PrimFunc, target: Target, path: Path) -> None:
