@@ -25,6 +25,7 @@ then follow each other, and one for each row where it has.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -214,7 +215,16 @@ def cycles(work: Pointwise, machine: Machine, tile: Tile) -> float:
     product = Product(machine, work.lanes, tile.vectors, work.inputs, work.dtype)
     rows = tile.strip_rows if len(work.source.pixel_axes) == 1 else 1
     pixels = product.pixel_cycles(tile.columns, rows * work.source.width)
-    return work.vectors.count / tile.vectors * pixels
+    return uneven(work, machine, tile.vectors) * work.vectors.count / tile.vectors * pixels
+
+
+def uneven(work: Pointwise, machine: Machine, vectors: int) -> float:
+    """How many times the cores' equal share the busiest takes, where images are of one pixel: there
+    they share the vector blocks, of `vectors` vectors, and nothing else."""
+    if work.target.pixels > work.target.images:
+        return 1.0
+    blocks = work.target.images * work.groups * work.vectors.count // vectors
+    return ceil(blocks / machine.cores) * machine.cores / blocks
 
 
 def _source(work: Pointwise, g: Any, k: Any) -> Any:

@@ -29,7 +29,7 @@ from tvm.script.ir_builder import tirx as T
 from schedules.cpu import pointwise
 from schedules.cpu.moves import Nest, keep_in_registers
 from schedules.cpu.pixel_tiles import tiled
-from schedules.cpu.pointwise import Pointwise, Tile, pack, weight_dtype, weight_shapes
+from schedules.cpu.pointwise import Pointwise, Tile, pack, uneven, weight_dtype, weight_shapes
 from schedules.cpu.prefetch import Panel
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch
@@ -170,4 +170,5 @@ def cycles(work: PointwiseLanes, machine: Machine, columns: int, vectors: int) -
 
     full, rest = divmod(work.source.width, columns)
     row = (full * step(columns) + step(rest)) * work.inputs / work.depth
-    return work.vectors.count / vectors * row / work.source.width
+    blocks = work.vectors.count / vectors
+    return uneven(work, machine, vectors) * blocks * row / work.source.width
