@@ -1,5 +1,6 @@
 """Whole networks, compiled for this machine, compute what PyTorch computes."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,11 @@ COMPILED_LONG = [
     ("vgg-16", InputSpec(65, 97, batch=2)),
     ("vgg-16", InputSpec()),
 ]
+# What the runtime does beside calling kernels: look at the image, and give tensors their place.
+NEEDED = {
+    f"vm.builtin.{name}"
+    for name in ("check_tensor_info", "match_shape", "alloc_storage", "alloc_tensor")
+}
 # Half a gigabyte of weights.
 HEAVY = "vgg-16"
 # Variants have operators of their own in any width; one width is enough to see them served.
@@ -110,6 +116,7 @@ def test_compiled_large_network_computes_what_pytorch_computes(name: str, spec: 
 def test_compiled_network_computes_what_pytorch_computes(name: str, spec: InputSpec) -> None:
     model = load(name, spec, seed=3)
     built = build(model, host(), by_hand())
+    assert set(re.findall(r"vm\.builtin\.\w+", built.executable.as_text())) == NEEDED
     main = relax.VirtualMachine(built.executable, tvm.cpu())["main"]
     rng = np.random.default_rng(4)
     print("seeds 3, 4")

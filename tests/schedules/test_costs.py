@@ -1,17 +1,21 @@
 """What hand tiles and strips are chosen by: sums under way, shuffled reads, lines of pools."""
 
 from dataclasses import replace
+from math import ceil
 
 import pytest
 
 from schedules.cpu import depthwise, pool
 from schedules.cpu.depthwise import Depthwise
+from schedules.cpu.operators import operator
 from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.pool import Pool
 from schedules.cpu.products import Product
 from schedules.cpu.shuffled_reads import unused_bytes
 from schedules.frame import Frame
-from tests.schedules.running import AVX2
+from schedules.machine import Machine
+from tests.schedules.running import AVX2, AVX512, NEON
 
 
 def shuffled(groups: int, shuffle: int) -> Pointwise:
@@ -54,6 +58,21 @@ def test_channels_in_order_are_used_whole() -> None:
 def test_pools_take_whole_lines(channels: int, vectors: int) -> None:
     work = Pool(Frame(1, 28, 28, channels, 1), Frame(1, 14, 14, channels), "average", 2, 8)
     assert pool.hand_tiles(work, AVX2, 7)[0].vectors == vectors
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 4])
+@pytest.mark.parametrize("inputs", [960, 1024])
+@pytest.mark.parametrize(("machine", "kind"), [(AVX512, Pointwise), (NEON, PointwiseLanes)])
+def test_no_core_has_much_more_of_a_classifier_than_its_share(
+    machine: Machine, kind: type[Pointwise], inputs: int, cores: int
+) -> None:
+    """1000 classes are 63 vectors of 16, of which 21 at a time would be 3 tasks for 2 cores."""
+    machine = replace(machine, cores=cores)
+    pixel = Frame(1, 1, 1, inputs), Frame(1, 1, 1, 1000)
+    work = kind(*pixel, 1, inputs, 1000, machine.lanes)
+    tile = operator(work).hand_tiles(work, machine, 1)[0]
+    tasks = work.vectors.count // tile.vectors
+    assert ceil(tasks / cores) <= 1.15 * tasks / cores
 
 
 def test_a_line_between_pixels_uncrowds_the_first_cache() -> None:
