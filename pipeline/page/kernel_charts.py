@@ -10,6 +10,7 @@ ROW = 21
 # What a kernel is called by the operators that it holds; the first line that holds counts.
 WORKS: tuple[tuple[set[str], str], ...] = (
     ({"firstconvolution"}, "first convolution"),
+    ({"firstconvolutiondeep"}, "first convolution"),
     ({"convolution"}, "convolution"),
     ({"depthwise", "pointwise"}, "depthwise + pointwise"),
     ({"depthwise"}, "depthwise"),
@@ -111,7 +112,7 @@ def layers_chart(profile: Profile, longest_ms: float, kinds: Sequence[str]) -> S
 def works(profiles: Sequence[Profile]) -> list[str]:
     """The kinds of kernels there are, in one order for all figures."""
     found = {work_of(call) for one in profiles for call in one.calls}
-    return [name for _, name in WORKS if name in found]
+    return list(dict.fromkeys(name for _, name in WORKS if name in found))
 
 
 def work_of(call: Call) -> str:

@@ -26,6 +26,7 @@ from schedules.cpu.channelwise import Channelwise
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.edges import Edges
 from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.first_convolution_deep import FirstConvolutionDeep
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
@@ -40,6 +41,8 @@ LONGEST = 5
 # Operators that nothing joins, and those that join nothing either: a convolution has so many
 # weights that they, not strips of pixels, are what stays in a cache.
 FIRST = (FirstConvolution,)
+# Of those the ones whose rows a window over them can have made strip by strip.
+UNDER_WINDOWS = (FirstConvolution, FirstConvolutionDeep)
 # The share of a second-level cache in which a frame stays while others pass, and the share that
 # the weights of a unit may take there, which are read again for every few rows.
 KEPT = 1 / 2
@@ -140,9 +143,9 @@ def _lies_over(stage: Stage, group: list[Stage], readers: Counter[str], cache: i
         or last.work.target.images != 1
     ):
         return False
-    if type(last.work) is FirstConvolution:
+    if type(last.work) in UNDER_WINDOWS:
         return True
-    own = group[1:] if type(group[0].work) is FirstConvolution else group
+    own = group[1:] if type(group[0].work) in UNDER_WINDOWS else group
     is_unit = type(own[0].work) in WINDOWS and len(_since_window(own)) == len(own)
     is_unit &= not any(isinstance(one.work, PointwiseDeep) for one in own)
     within = Counter(name for one in group for _, name in one.reads)

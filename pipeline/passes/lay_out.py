@@ -20,6 +20,7 @@ from schedules.cpu import (
     convolution,
     depthwise,
     first_convolution,
+    first_convolution_deep,
     mean,
     normalisation,
     pointwise,
@@ -145,7 +146,11 @@ def _work(step: Operator, frames: dict[str, Any], machine: Machine) -> Work:
     if kind == "first_convolution":
         lanes = machine.lanes_for(target.channels)
         work = first_convolution.FirstConvolution(source, target, step.stride, lanes, activation)
-        return work if _is_common(step) else _sized_first(work, step)
+        if not _is_common(step):
+            return _sized_first(work, step)
+        if first_convolution_deep.suits(work):
+            return first_convolution_deep.FirstConvolutionDeep(**vars(work))
+        return work
     if kind == "convolution":
         outputs, inputs, *_ = _weight(step).shape
         outputs //= step.groups

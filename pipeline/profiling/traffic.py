@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import tvm
+import tvm_ffi
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
@@ -88,7 +89,7 @@ def register_bytes(function: PrimFunc) -> int:
     for open_ in OPEN:
         module = open_()(module)
     return sum(
-        _times(indices, loops) * np.dtype(str(buffer.dtype)).itemsize
+        _times(indices, loops) * _lanes(indices) * np.dtype(str(buffer.dtype)).itemsize
         for buffer, indices, loops in _accesses(module["main"].body, ())
         if buffer.scope() != "local"
     )
@@ -131,9 +132,23 @@ def _loads(node: Any, loops: Loops) -> Iterator[Access]:
         yield node.source, node.indices, loops
         return
     operands = [getattr(node, name, None) for name in OPERANDS]
-    for part in (*operands, *getattr(node, "args", ())):
+    for part in (*operands, *getattr(node, "args", ()), *_apart(getattr(node, "vectors", ()))):
         if isinstance(part, tvm.ir.Expr):
             yield from _loads(part, loops)
+
+
+def _apart(vectors: Sequence[Any]) -> list[Any]:
+    """What a vector is put together of, each part once: one that is repeated is loaded once."""
+    parts: list[Any] = []
+    for vector in vectors:
+        if not any(tvm_ffi.structural_equal(vector, part) for part in parts):
+            parts.append(vector)
+    return parts
+
+
+def _lanes(indices: Sequence[Any]) -> int:
+    """The elements that are moved together."""
+    return prod(int(index.lanes) for index in indices if isinstance(index, tirx.Ramp))
 
 
 def _times(indices: Sequence[Any], loops: Loops) -> int:

@@ -172,7 +172,8 @@ def test_shuffle_is_an_index_and_nothing_else(groups: int) -> None:
     assert len(shuffled) == 16
     assert {work.shuffle for work in shuffled} == {groups}
     kinds = {type(work).__name__ for work in works}
-    convolutions = {"FirstConvolution", "Pointwise", "PointwiseDeep", "Depthwise"}
+    convolutions = {"Pointwise", "PointwiseDeep", "Depthwise"}
+    convolutions |= {"FirstConvolution", "FirstConvolutionDeep"}
     assert kinds <= {*convolutions, "Pool", "Mean", "Border", "Edges"}
 
 

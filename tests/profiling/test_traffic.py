@@ -9,8 +9,11 @@ from tvm.script import tirx as T
 from pipeline.profiling.energy import energy
 from pipeline.profiling.traffic import Tensors, missed_bytes, register_bytes
 from pipeline.targets import host
+from schedules.cpu import pointwise_deep
 from schedules.cpu.kernel_function import scheduled
+from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.sharing import Sharing
+from schedules.frame import Frame
 from tests.schedules import layers
 
 ROWS, INNER, COLUMNS, LANES, TILE = 6, 10, 4, 8, 3
@@ -47,6 +50,17 @@ def test_loads_and_stores_of_a_tiled_product():
     stores = ROWS * COLUMNS * LANES
     assert register_bytes(sch.mod["main"]) == 4 * (loads + stores)
     assert tiles * TILE * LANES == stores
+
+
+def test_a_vector_that_is_loaded_at_once_counts_in_full():
+    """Twice 4 sums of 4 channels x 4 inputs, over 20 inputs: each step loads the weights of both
+    vectors and 4 inputs of each pixel, and each pixel is stored."""
+    frame = Frame(1, 4, 4, 20), Frame(1, 4, 4, 8)
+    work = PointwiseDeep(*frame, 1, 20, 8, 0, 8, 4, 16)
+    function = scheduled(layers.alone(work), [pointwise_deep.Tile(4, 4)], "strips")
+    tiles, steps, vectors = 4, 5, 2
+    loads = tiles * steps * (vectors * 16 + 4 * 4) + tiles * vectors * 16
+    assert register_bytes(function) == 4 * (loads + 16 * 8)
 
 
 def test_how_cores_share_a_kernel_changes_no_load() -> None:

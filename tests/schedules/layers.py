@@ -8,6 +8,7 @@ from schedules.cpu.border import Border
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution, SizedFirstConvolution
+from schedules.cpu.first_convolution_deep import FirstConvolutionDeep
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
@@ -150,6 +151,18 @@ def first(layer: tuple[int, ...], machine: Machine) -> FirstConvolution:
     target = Frame(images, *size, channels, 1)
     lanes = machine.lanes_for(channels)
     return FirstConvolution(Planes(images, 3, height, width), target, stride, lanes)
+
+
+# Images, height, width, whole vectors of channels, beside which half a vector is left.
+EVEN_IMAGES = [(1, 64, 64, 1), (2, 32, 36, 2), (3, 17, 4, 1), (1, 1, 12, 1)]
+
+
+def first_deep(layer: tuple[int, ...], machine: Machine) -> FirstConvolutionDeep:
+    """The first convolution on a layer of `EVEN_IMAGES`."""
+    images, height, width, whole = layer
+    channels = whole * machine.lanes + machine.lanes // 2
+    target = Frame(images, (height + 1) // 2, width // 2, channels, 1)
+    return FirstConvolutionDeep(Planes(images, 3, height, width), target, 2, machine.lanes)
 
 
 # Images, height, width, groups, inputs, outputs, kernel, stride, padding, border, offset.

@@ -40,6 +40,7 @@ def weights_of(kernel: Kernel, rng: np.random.Generator) -> dict[str, tuple[Arra
             "SpreadPointwiseDeep": lambda w=work: (w.groups * w.outputs, w.inputs),
             "Depthwise": lambda w=work: (w.source.channels, 3, 3),
             "FirstConvolution": lambda w=work: (w.target.channels, w.source.planes, 3, 3),
+            "FirstConvolutionDeep": lambda w=work: (w.target.channels, w.source.planes, 3, 3),
             "SizedFirstConvolution": lambda w=work: (
                 w.target.channels, w.source.planes, w.kernel, w.kernel
             ),

@@ -38,6 +38,7 @@ def works(machine: Machine) -> list[Work]:
     made += [work for layer in layers.WINDOWS for work in layers.windowed(layer, machine)]
     made += [work for layer in layers.FRAMES for work in layers.whole(layer, machine)]
     made += [layers.first(layer, machine) for layer in layers.IMAGES]
+    made += [layers.first_deep(layer, machine) for layer in layers.EVEN_IMAGES]
     made += [layers.convolution(layer, machine) for layer in layers.CONVOLUTIONS]
     made += [layers.sized_pool(layer, machine) for layer in layers.POOLS]
     made += [layers.sized_first(layer, machine) for layer in layers.LARGE_WINDOWS]

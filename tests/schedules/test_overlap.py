@@ -7,6 +7,7 @@ from schedules.cpu.border import Border
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.edges import Edges
 from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.first_convolution_deep import FirstConvolutionDeep, suits
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.operators import Work, operator
@@ -22,6 +23,10 @@ LAYERS = [
     (16, 11, 32, 1, "depthwise"),
     (13, 7, 17, 2, "depthwise"),
     (9, 3, 1, 1, "pool"),
+    # Half a vector is left over of one of the machines.
+    (8, 10, 24, 2, "pool"),
+    (16, 8, 12, 1, "depthwise"),
+    (5, 6, 6, 1, "depthwise"),
 ]
 
 
@@ -34,7 +39,8 @@ def works(layer: tuple[int, int, int, int, str], machine: Machine) -> tuple[Work
     window: Work = Depthwise(between, result, stride, lanes, "relu")
     if kind == "pool":
         window = Pool(between, result, "max", stride, lanes)
-    return FirstConvolution(image, between, 2, lanes), window
+    first = FirstConvolution(image, between, 2, lanes)
+    return (FirstConvolutionDeep(**vars(first)) if suits(first) else first), window
 
 
 def joined(first: Work, window: Work) -> Kernel:
@@ -72,6 +78,16 @@ def test_every_strip_height_computes_the_same(
     for height in [height for height in (1, 2, 3, 4, rows) if rows % height == 0]:
         tiles = [operator(s.work).hand_tiles(s.work, machine, height)[0] for s in kernel.stages]
         assert_same(run(scheduled(kernel, tiles, "strips"), kernel, arguments), expected)
+
+
+@pytest.mark.parametrize(("machine", "channels"), list(zip(MACHINES, (12, 24, 6), strict=True)))
+def test_half_a_vector_takes_two_taps_at_once(machine: Machine, channels: int) -> None:
+    def kind(width: int, channels: int) -> type[Work]:
+        return type(works((16, width, channels, 1, "depthwise"), machine)[0])
+
+    assert kind(8, channels) is FirstConvolutionDeep
+    assert kind(8, 2 * channels) is FirstConvolution
+    assert kind(7, channels) is FirstConvolution
 
 
 def test_strips_that_overlap_are_merged_and_divide_the_rows() -> None:

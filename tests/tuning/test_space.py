@@ -16,6 +16,7 @@ from pipeline.tune.stage_search import PATIENCE, StageSearch, improves_no_more
 from pipeline.tune.stage_space import StageSpace
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.first_convolution_deep import FirstConvolutionDeep
 from schedules.cpu.kernel import Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.pointwise import Pointwise
@@ -32,6 +33,7 @@ MACHINES = [
     Machine("neon", 4, 32, 8, 8, 65536, 1 << 19, 4),
 ]
 NARROW, WIDE = Frame(1, 14, 14, 60), Frame(1, 14, 14, 240)
+HALF = Frame(1, 14, 14, 12)
 BORDERED, PIXEL = Frame(1, 28, 28, 60, 1), Frame(1, 1, 1, 240)
 
 
@@ -41,6 +43,7 @@ def works(machine: Machine) -> list[Any]:
         Pointwise(NARROW, WIDE, 3, 20, 80, machine.lanes_for(80), 3, residual=WIDE),
         Depthwise(BORDERED, NARROW, 2, lanes),
         FirstConvolution(Planes(1, 3, 28, 28), NARROW, 2, lanes),
+        FirstConvolutionDeep(Planes(1, 3, 28, 28), HALF, 2, 8),
         Pool(BORDERED, WIDE, "average", 2, lanes, 180),
         PointwiseDeep(NARROW, NARROW, 3, 20, 20, 16, 4, 2, 4),
         Mean(WIDE, PIXEL, wide),
