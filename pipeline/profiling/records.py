@@ -71,7 +71,10 @@ class Profile(Record):
 
     def roof_ms(self, call: Call) -> float:
         """What the machine's roofs allow a call at the least: its multiply-adds at their peak, or
-        its bytes from each memory at the rate of that memory, whichever takes longest."""
+        its bytes from each memory at the rate of that memory, whichever takes longest.
+
+        The bytes are those of caches that forget what was least recently used.
+        """
         far = call.far_bytes / self.bandwidth.get("last cache", inf)
         dram = call.dram_bytes / self.bandwidth["DRAM"]
         return max(call.macs / self.peak_gmacs, far, dram) / 1e6
