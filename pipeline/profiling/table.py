@@ -44,10 +44,9 @@ def describe(profile: Profile) -> list[str]:
     return [
         f"the kernels add up to {profile.kernels_ms:.3f} ms, the whole takes "
         f"{profile.whole_ms:.3f} ms: {gap:+.1%}, {verdict}",
-        f"the roofs of the machine allow {profile.roofs_ms:.3f} ms, of which the whole comes to "
-        f"{profile.roofs_ms / profile.whole_ms:.0%}: the sum over kernels of what takes longest, "
-        f"multiply-adds alone ({profile.arithmetic_ms:.3f} ms in all) or reading what is not in "
-        f"the cores' own caches ({_rates(profile)})",
+        f"the machine allows {profile.roofs_ms:.3f} ms, {profile.roofs_ms / profile.whole_ms:.0%} "
+        f"of that; multiply-adds alone take {profile.arithmetic_ms:.3f} ms",
+        f"read from {_rates(profile)}",
         f"memory: {profile.parameters / 1e6:.2f} million parameters, library "
         f"{profile.library_bytes / 1e6:.1f} MB{activations}",
         f"energy, an estimate from 45 nm figures: {total / 1e3:.2f} mJ; arithmetic "
