@@ -36,6 +36,9 @@ from schedules.program import Tensors, block, scratch, store, zero
 
 NESTS = 2
 STRIDE, DEPTH = 2, 2
+# Full vectors of a pixel beside the half. A tile has all vectors of its pixels: of more, 16
+# registers hold those of two pixels only, and the share of multiply-adds that is saved is smaller.
+MOST_WHOLE = 2
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,11 @@ class Tile:
 
 
 def suits(work: FirstConvolution) -> bool:
-    """Whether a convolution leaves half a vector over and pairs of taps are never cut in two."""
+    """Whether a 3x3 convolution, padded by one, leaves half a vector over beside few full ones, and
+    no edge of the image cuts a pair of taps in two."""
     even = work.source.width % STRIDE == 0 and work.target.width % 2 == 0
-    half = work.target.channels > work.lanes and work.target.channels % work.lanes * 2 == work.lanes
-    return type(work) is FirstConvolution and work.stride == STRIDE and even and half
+    whole, rest = divmod(work.target.channels, work.lanes)
+    return work.stride == STRIDE and even and 1 <= whole <= MOST_WHOLE and rest * 2 == work.lanes
 
 
 def emit(name: str, work: FirstConvolutionDeep, tensors: Tensors) -> None:

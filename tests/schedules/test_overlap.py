@@ -7,7 +7,7 @@ from schedules.cpu.border import Border
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.edges import Edges
 from schedules.cpu.first_convolution import FirstConvolution
-from schedules.cpu.first_convolution_deep import FirstConvolutionDeep, suits
+from schedules.cpu.first_convolution_deep import MOST_WHOLE, FirstConvolutionDeep, suits
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.operators import Work, operator
@@ -88,6 +88,11 @@ def test_half_a_vector_takes_two_taps_at_once(machine: Machine, channels: int) -
     assert kind(8, channels) is FirstConvolutionDeep
     assert kind(8, 2 * channels) is FirstConvolution
     assert kind(7, channels) is FirstConvolution
+    lanes = 2 * channels // 3
+    for whole in range(1, 6):
+        first, _ = works((16, 8, whole * lanes + lanes // 2, 1, "depthwise"), machine)
+        assert (type(first) is FirstConvolutionDeep) == (whole <= MOST_WHOLE)
+        assert operator(first).hand_tiles(first, machine, 1)
 
 
 def test_strips_that_overlap_are_merged_and_divide_the_rows() -> None:
