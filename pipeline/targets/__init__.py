@@ -7,6 +7,7 @@ from pipeline.targets.arm import CORES, arm, in_half
 from pipeline.targets.gpu import GPUS, LOCAL, GpuTarget, host_of
 from pipeline.targets.host import host
 from pipeline.targets.target import Target
+from pipeline.targets.x86 import LEVELS, x86
 from schedules.gpu import Gpu
 
 __all__ = ["GpuTarget", "Target", "gpu_target", "host", "is_gpu", "names", "target_named"]
@@ -16,7 +17,7 @@ DTYPES = ("float32", "float16")
 
 def names() -> list[str]:
     """The targets by name."""
-    return ["host", *CORES, LOCAL, *GPUS]
+    return ["host", *LEVELS, *CORES, LOCAL, *GPUS]
 
 
 def target_named(name: str, system: str = "linux", dtype: str = "float32") -> Target:
@@ -71,9 +72,9 @@ def _target(name: str, system: str) -> Target:
         raise RequestError(f"{name} is a GPU, which this command does not serve; name a CPU")
     if name in CORES:
         return arm(name, system)
-    if name == "host":
+    if name in ("host", *LEVELS):
         if system != "linux":
-            raise RequestError(f"host runs Linux, not {system}; name a core, as cortex-a76")
-        return host()
+            raise RequestError(f"{name} runs Linux, not {system}; name a core, as cortex-a76")
+        return host() if name == "host" else x86(name)
     near = difflib.get_close_matches(name, names(), cutoff=0.3) or names()
     raise RequestError(f"unknown target {name!r}; nearest: {', '.join(near)}")

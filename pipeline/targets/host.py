@@ -13,10 +13,9 @@ from pipeline import processor
 from pipeline.errors import RequestError
 from pipeline.targets.arm import CORES, core_of
 from pipeline.targets.target import Target
-from schedules.machine import Machine
+from pipeline.targets.x86 import AVX2, AVX512, TRIPLE
 
 KB = 1024
-X86 = "x86_64-linux-gnu"
 
 
 def host() -> Target:
@@ -36,17 +35,15 @@ def _x86(cpu: str, flags: frozenset[str], cores: int) -> Target:
     if not wide and not {"avx2", "fma"} <= flags:
         raise RequestError("this CPU has no AVX2 with FMA, which every x86-64 schedule here needs")
     l1, l2 = _cache_bytes(1, 32 * KB), _cache_bytes(2, 512 * KB)
-    features: tuple[str, ...] = ("avx512f", "avx512vl", "fma") if wide else ("avx2", "fma")
-    if wide:
-        # Zen 4 feeds 512-bit instructions through 256-bit units; later and Intel cores do not.
-        lanes = 16 if cpu == "znver4" else 32
-        machine = Machine("avx512", 16, 32, lanes, lanes, l1, l2, cores)
-    else:
-        machine = Machine("avx2", 8, 16, 16, 16, l1, l2, cores)
+    machine = replace(AVX512 if wide else AVX2, l1_bytes=l1, l2_bytes=l2, cores=cores)
+    if cpu == "znver4":
+        # It feeds 512-bit instructions through 256-bit units; later and Intel cores do not.
+        machine = replace(machine, fma_lanes=16, load_lanes=16)
+    features = ("avx512f", "avx512vl", "fma") if wide else ("avx2", "fma")
     # A virtual machine may hide what its CPU can do, and the name alone promises all of it.
-    named = codegen.llvm_get_cpu_features(TvmTarget({"kind": "llvm", "mtriple": X86, "mcpu": cpu}))
+    named = codegen.llvm_get_cpu_features(TvmTarget({"kind": "llvm", "mtriple": TRIPLE, "mcpu": cpu}))
     hidden = tuple(f"-{name}" for name in processor.hidden_features(named, flags))
-    return Target("host", X86, cpu, features, machine, hidden)
+    return Target("host", TRIPLE, cpu, features, machine, hidden)
 
 
 def _aarch64(cpu: str, cores: int) -> Target:
