@@ -29,6 +29,10 @@ SHORTEST_STRIP = 4000
 FAR_BYTES = 12
 WAITING = 0.2
 WAITING_IN_ORDER = 0.05
+# How much longer a kernel takes whose last strip has fewer rows: it ends in tiles with a condition
+# for every pixel of every step. Measured on a Xeon, MobileNet 1.0 at 720x1280: kernels of 23 and 45
+# rows take 3 to 13 % less with strips of one row, which divide them, than with any that do not.
+TORN = 0.1
 # Rows; beyond this no frame of a strip stays in any cache.
 TALLEST_STRIP = 64
 
@@ -114,7 +118,7 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     A strip reads all weights anew, from the second-level cache at best, and its rows, which come
     from further away where they do not stay there; a core that waits for the others loses its
     share. What passes over shuffled pixels bring from the second-level cache and do not use, they
-    wait for.
+    wait for. Strips that do not divide the rows end in slow tiles.
     """
     rows = kernel.rows
     compute = max(kernel.macs, 1) / machine.fma_lanes / rows * height
@@ -132,4 +136,5 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     idle = _idle(rows, height, machine.cores)
     # What strips that overlap make once more than needed.
     twice = made.macs / max(kernel.macs, 1) - 1 if kernel.overlaps else 0.0
-    return (1 + waiting + 0.05 * small + twice) / (1 - idle)
+    torn = TORN if rows % height else 0.0
+    return (1 + waiting + 0.05 * small + twice + torn) / (1 - idle)

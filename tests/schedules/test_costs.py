@@ -13,8 +13,10 @@ from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.pool import Pool
 from schedules.cpu.products import Product
 from schedules.cpu.shuffled_reads import unused_bytes
+from schedules.cpu.tiles import strips
 from schedules.frame import Frame
 from schedules.machine import Machine
+from tests.schedules.layers import unit
 from tests.schedules.running import AVX2, AVX512, NEON
 
 
@@ -73,6 +75,17 @@ def test_no_core_has_much_more_of_a_classifier_than_its_share(
     tile = operator(work).hand_tiles(work, machine, 1)[0]
     tasks = work.vectors.count // tile.vectors
     assert ceil(tasks / cores) <= 1.15 * tasks / cores
+
+
+@pytest.mark.parametrize("cores", [2, 4])
+@pytest.mark.parametrize("rows", [13, 23, 30, 45])
+@pytest.mark.parametrize("machine", [AVX2, AVX512, NEON], ids=lambda machine: machine.name)
+def test_strips_divide_the_rows(machine: Machine, rows: int, cores: int) -> None:
+    """23 rows as strips of 12 and 11 end in a tile that asks for every pixel whether it is there;
+    so do 13 as 7 and 6, 30 on four cores as 8, 8, 8 and 6, and 45 as 23 and 22 or as 12, 12, ..."""
+    machine = replace(machine, cores=cores)
+    height, sharing = strips(unit((rows, 40, 128, 1, 512), machine, 0), machine)
+    assert sharing == "pixels" or rows % height == 0
 
 
 def test_a_line_between_pixels_uncrowds_the_first_cache() -> None:
