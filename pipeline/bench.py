@@ -17,7 +17,7 @@ from pipeline.manifest import MANIFEST, Manifest, file_digest, read_manifest
 from pipeline.measure import Progress
 from pipeline.models import InputSpec, Model, load, names
 from pipeline.peers import peers_folder
-from pipeline.processor import require_architecture, require_machine
+from pipeline.processor import require_machine, require_target
 from pipeline.results import Environment, ResultFile
 from pipeline.runner import QUICK, RECORD, Plan
 from pipeline.subject import Subject
@@ -114,7 +114,8 @@ def check_recipe(recipe: Recipe, on_gpu: str | None = None) -> None:
     if on_gpu and is_gpu(recipe.target):
         _require_gpu(gpu_target(recipe.target, recipe.dtype).architectures, on_gpu)
     else:
-        require_architecture(recipe.resolved().architecture, recipe.target)
+        target = recipe.resolved()
+        require_target(target.architecture, target.name, target.features)
     if is_bundle(recipe):
         manifest = read_bundle(Path(recipe.model)).manifest
         _check_machine(manifest, on_gpu)

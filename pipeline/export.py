@@ -18,7 +18,7 @@ from pipeline.bundle import Bundle
 from pipeline.check import compare, require_agreement
 from pipeline.elf import check_library
 from pipeline.folders import check_place, replaced
-from pipeline.linker import Linker, is_native, linker_for
+from pipeline.linker import Linker, linker_for, runs_here
 from pipeline.manifest import (
     CHECK,
     LIBRARY,
@@ -65,7 +65,7 @@ def export(  # noqa: PLR0913 - the last two are for few
         image = model.example.numpy()
         stored = {"input": image, "torch": reference(model)}
         error = memory = None
-        if is_native(target):
+        if runs_here(target):
             stored["ours"], storage = run_once(draft / LIBRARY, image)
             agreement = compare([stored["ours"]], [stored["torch"]])
             require_agreement(agreement, model.name, target.dtype)

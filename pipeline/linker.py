@@ -1,7 +1,7 @@
-"""Linkers: the C compiler of this machine for its own code, and zig for ARM, or one of the user's.
+"""Linkers: the C compiler of this machine for its own code, zig for other, or one of the user's.
 
-zig comes as a Python package and brings the C libraries of Linux on ARM; it has none of Android's,
-and code for Android is linked without any.
+zig comes as a Python package and brings the C libraries of Linux; it has none of Android's, and
+code for Android is linked without any.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RequestError, WorkFailedError
-from pipeline.processor import architecture
+from pipeline.processor import architecture, lacking
 from pipeline.targets import Target
 
 PROGRAMS = ("cc", "gcc", "clang", "g++", "c++")
@@ -22,6 +22,7 @@ REMEDY = "install one, for example with: apt-get install gcc libc6-dev"
 CROSS_REMEDY = "install it with: pip install 'shufflenet-tvm[arm]', or name one with --linker"
 # The oldest C library that the runtime's own package asks for.
 ZIG_TARGETS = {
+    "x86_64-linux-gnu": "x86_64-linux-gnu.2.28",
     "aarch64-linux-gnu": "aarch64-linux-gnu.2.28",
     "aarch64-linux-android": "aarch64-linux-gnu.2.28",
     "armv7a-linux-gnueabihf": "arm-linux-gnueabihf.2.28",
@@ -84,6 +85,11 @@ def object_linker_for(target: Target) -> Linker:
 def is_native(target: Target) -> bool:
     """Whether this machine has the instruction set and the system of a target."""
     return target.architecture == architecture() and not target.android
+
+
+def runs_here(target: Target) -> bool:
+    """Whether this machine runs code for a target, whose CPU may have what this one lacks."""
+    return is_native(target) and not lacking(target.architecture, target.features)
 
 
 def find_linker() -> str | None:

@@ -50,15 +50,24 @@ def fields(name: str) -> list[str]:
     return [value.strip() for key, _, value in lines if key.strip() == name]
 
 
-def needed_features(stated: Sequence[str], compiler: Iterable[str]) -> list[str]:
-    """What code may use that was compiled for this machine.
+def needed_features(kind: str, stated: Sequence[str], compiler: Iterable[str]) -> list[str]:
+    """What code for an architecture may use, in the words of /proc/cpuinfo.
 
     `stated` are the features that a target asks for, `compiler` those that the compiler takes
-    from the CPU's name, in its own spelling (avx512bitalg for avx512_bitalg).
+    from the CPU's name, in its own spelling (avx512bitalg for avx512_bitalg): of them it is known
+    here only what this machine has, if it is of that kind.
     """
-    spelt = {_plain(name) for name in linux_names(architecture(), compiler)}
-    used = {name for name in features() if _plain(name) in spelt}
-    return sorted(used | set(linux_names(architecture(), stated)))
+    spelt = {_plain(name) for name in linux_names(kind, compiler)}
+    here = features() if kind == architecture() else frozenset()
+    used = {name for name in here if _plain(name) in spelt}
+    return sorted(used | set(linux_names(kind, stated)))
+
+
+def lacking(kind: str, stated: Sequence[str]) -> list[str]:
+    """What this machine lacks of features that are stated in the compiler's words: all of them, if
+    they are of another architecture."""
+    here = features() if kind == architecture() else frozenset()
+    return sorted(set(linux_names(kind, stated)) - here)
 
 
 def hidden_features(compiler: Iterable[str], present: Iterable[str]) -> list[str]:
@@ -94,12 +103,18 @@ def require_machine(architecture_needed: str, features_needed: Sequence[str]) ->
         )
 
 
-def require_architecture(architecture_needed: str, name: str) -> None:
-    """RequestError unless code for a target runs on this machine at all."""
+def require_target(architecture_needed: str, name: str, stated: Sequence[str]) -> None:
+    """RequestError unless code for a target of these features runs on this machine at all."""
     if architecture_needed != architecture():
         raise RequestError(
             f"{name} is {architecture_needed} and this machine is {architecture()}; what is "
             f"compiled for it runs here under --target host only, or on a device with verify"
+        )
+    missing = lacking(architecture_needed, stated)
+    if missing:
+        raise RequestError(
+            f"{name} needs {', '.join(missing)}, which this CPU lacks; what runs here is compiled "
+            "with --target host"
         )
 
 

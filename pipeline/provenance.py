@@ -29,7 +29,7 @@ def describe_target(target: Target, used: Sequence[str] = ()) -> TargetSpec:
     if used:
         features = linux_names(own, used)
     else:
-        features = needed_features(target.features, codegen.llvm_get_cpu_features(target.tvm))
+        features = needed_features(own, target.features, codegen.llvm_get_cpu_features(target.tvm))
     return TargetSpec(
         name=target.name,
         triple=target.triple,

@@ -19,7 +19,7 @@ from pipeline.engines.process import EngineProcess
 from pipeline.engines.registry import OURS, EngineKind
 from pipeline.errors import RequestError, WorkFailedError
 from pipeline.export import export
-from pipeline.linker import is_native, linker_for
+from pipeline.linker import linker_for, runs_here
 from pipeline.models import Model, load
 from pipeline.records import read_records, records_path
 from pipeline.targets import Target, is_gpu
@@ -73,7 +73,7 @@ class CpuTuner:
     def require(self, devices: Sequence[str]) -> None:
         """A linker, and a device of that kind."""
         linker_for(self.target)
-        if LOCAL in devices and not is_native(self.target):
+        if LOCAL in devices and not runs_here(self.target):
             raise RequestError(
                 f"code for {self.target.name} does not run here; name a device: --device"
                 " rpc://HOST:PORT/KEY"

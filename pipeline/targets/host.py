@@ -41,8 +41,9 @@ def _x86(cpu: str, flags: frozenset[str], cores: int) -> Target:
         machine = replace(machine, fma_lanes=16, load_lanes=16)
     features = ("avx512f", "avx512vl", "fma") if wide else ("avx2", "fma")
     # A virtual machine may hide what its CPU can do, and the name alone promises all of it.
-    named = codegen.llvm_get_cpu_features(TvmTarget({"kind": "llvm", "mtriple": TRIPLE, "mcpu": cpu}))
-    hidden = tuple(f"-{name}" for name in processor.hidden_features(named, flags))
+    named = TvmTarget({"kind": "llvm", "mtriple": TRIPLE, "mcpu": cpu})
+    promised = codegen.llvm_get_cpu_features(named)
+    hidden = tuple(f"-{name}" for name in processor.hidden_features(promised, flags))
     return Target("host", TRIPLE, cpu, features, machine, hidden)
 
 

@@ -16,10 +16,9 @@ AVX2 = Machine("avx2", 8, 16, 16, 16, 32 * KB, 256 * KB, CORES)
 AVX512 = Machine("avx512", 16, 32, 32, 32, 32 * KB, 1024 * KB, CORES)
 
 # https://gitlab.com/x86-psABIs/x86-64-ABI: level 3 is Haswell's and Zen's, level 4 Skylake-SP's.
-LEVELS = {
-    "x86-64-v3": (("avx2", "fma"), AVX2),
-    "x86-64-v4": (("avx512f", "avx512vl", "fma"), AVX512),
-}
+V3 = ("avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "popcnt")
+V4 = (*V3, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl")
+LEVELS = {"x86-64-v3": (V3, AVX2), "x86-64-v4": (V4, AVX512)}
 
 
 def x86(name: str) -> Target:

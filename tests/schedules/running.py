@@ -91,10 +91,11 @@ def run_often(
 ) -> list[dict[str, Array]]:
     """The same of so many calls, each with arguments of its own."""
     library = compile_function(function, host())
-    return [_called(library["main"], kernel, arguments) for _ in range(times)]
+    return [called(library["main"], kernel, arguments) for _ in range(times)]
 
 
-def _called(function: Any, kernel: Kernel, arguments: dict[str, Array]) -> dict[str, Array]:
+def called(function: Any, kernel: Kernel, arguments: dict[str, Array]) -> dict[str, Array]:
+    """What a compiled function updates, and writes into outputs that are filled with NaN."""
     inputs = {name: tvm.runtime.tensor(array) for name, array in arguments.items()}
     frames = {name: kernel.frames[name] for name in kernel.outputs}
     outputs = {
