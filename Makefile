@@ -12,20 +12,19 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 bench: .venv/installed
 	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2 --peers onnxruntime
 
-# What checks numbers runs on all cores; what starts processes of its own, a file at a time on each
-# core; what times, alone.
+# What checks numbers runs on all cores, minutes and seconds side by side: a core that has done its own
+# takes on others'. What starts processes of its own, a file at a time on each core; what times, alone.
 PROCESSES := tests/arm tests/cli tests/tuning
 ALONE := tests/measure tests/page
 # Says where their time goes.
 SLOWEST := --durations 10 --durations-min 10
 
 test: .venv/installed
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) -n auto $(filter-out $(PROCESSES) $(ALONE) tests/faults tests/gpu,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) -n auto --dist worksteal $(filter-out $(PROCESSES) $(ALONE) tests/faults tests/gpu,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) -n auto --dist loadfile $(PROCESSES)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) $(ALONE)
 
-# Whole networks in both arithmetics on emulated ARM devices, one for each core here. Minutes and
-# seconds stand side by side in these tests: a core that has done its own takes on others'.
+# Whole networks in both arithmetics on emulated ARM devices, one for each core here.
 test-devices: .venv/installed
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(SLOWEST) -rP -n auto --dist worksteal --require-device -m "long or not long" tests/arm
 
