@@ -30,6 +30,7 @@ def compile_(
 
     \b
     shufflenet-tvm compile shufflenet-1.0x-g3 --out bundle
+    shufflenet-tvm compile shufflenet-1.0x-g3 --target x86-64-v3 --out server
     shufflenet-tvm compile shufflenet-1.0x-g3 --target cortex-a76 --os android --out phone
     shufflenet-tvm compile shufflenet-1.0x-g3 --target cortex-a76 --dtype float16 --out half
     shufflenet-tvm compile shufflenet-1.0x-g3 --target a100,h100 --batch 128 --out bundle
