@@ -50,17 +50,15 @@ def fields(name: str) -> list[str]:
     return [value.strip() for key, _, value in lines if key.strip() == name]
 
 
-def needed_features(kind: str, stated: Sequence[str], compiler: Iterable[str]) -> list[str]:
-    """What code for an architecture may use, in the words of /proc/cpuinfo.
+def needed_features(stated: Sequence[str], compiler: Iterable[str]) -> list[str]:
+    """What code may use that was compiled for this machine.
 
     `stated` are the features that a target asks for, `compiler` those that the compiler takes
-    from the CPU's name, in its own spelling (avx512bitalg for avx512_bitalg): of them it is known
-    here only what this machine has, if it is of that kind.
+    from the CPU's name, in its own spelling (avx512bitalg for avx512_bitalg).
     """
-    spelt = {_plain(name) for name in linux_names(kind, compiler)}
-    here = features() if kind == architecture() else frozenset()
-    used = {name for name in here if _plain(name) in spelt}
-    return sorted(used | set(linux_names(kind, stated)))
+    spelt = {_plain(name) for name in linux_names(architecture(), compiler)}
+    used = {name for name in features() if _plain(name) in spelt}
+    return sorted(used | set(linux_names(architecture(), stated)))
 
 
 def lacking(kind: str, stated: Sequence[str]) -> list[str]:

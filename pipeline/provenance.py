@@ -22,14 +22,14 @@ OWN_PACKAGE = "shufflenet-tvm"
 def describe_target(target: Target, used: Sequence[str] = ()) -> TargetSpec:
     """The target, with the features of the CPU that its code needs.
 
-    Of ARM code these are the features that it was seen to use (`used`), of other code all those of
-    this machine's kind of CPU that the compiler may use.
+    Of ARM code these are the features that it was seen to use (`used`), of code for this machine
+    all those of its kind of CPU that the compiler may use, of other code those of its level.
     """
     own = architecture(target.architecture)
-    if used:
-        features = linux_names(own, used)
+    if used or target.name != "host":
+        features = linux_names(own, used or target.features)
     else:
-        features = needed_features(own, target.features, codegen.llvm_get_cpu_features(target.tvm))
+        features = needed_features(target.features, codegen.llvm_get_cpu_features(target.tvm))
     return TargetSpec(
         name=target.name,
         triple=target.triple,

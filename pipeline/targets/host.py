@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-from tvm.target import Target as TvmTarget
 from tvm.target import codegen
 
 from pipeline import processor
 from pipeline.errors import RequestError
 from pipeline.targets.arm import CORES, core_of
 from pipeline.targets.target import Target
-from pipeline.targets.x86 import AVX2, AVX512, TRIPLE
+from pipeline.targets.x86 import AVX2, AVX512, TRIPLE, timed_like, without_others
 
 KB = 1024
 
@@ -41,10 +40,8 @@ def _x86(cpu: str, flags: frozenset[str], cores: int) -> Target:
         machine = replace(machine, fma_lanes=16, load_lanes=16)
     features = ("avx512f", "avx512vl", "fma") if wide else ("avx2", "fma")
     # A virtual machine may hide what its CPU can do, and the name alone promises all of it.
-    named = TvmTarget({"kind": "llvm", "mtriple": TRIPLE, "mcpu": cpu})
-    promised = codegen.llvm_get_cpu_features(named)
-    hidden = tuple(f"-{name}" for name in processor.hidden_features(promised, flags))
-    return Target("host", TRIPLE, cpu, features, machine, hidden)
+    cpu = timed_like(cpu)
+    return Target("host", TRIPLE, cpu, features, machine, without_others(cpu, flags))
 
 
 def _aarch64(cpu: str, cores: int) -> Target:

@@ -1,10 +1,12 @@
 """Code for x86-64 CPUs by level: what it uses, what it says that it needs, and who refuses it."""
 
+import platform
 import re
 from pathlib import Path
 
 import pytest
 import tvm
+from tvm.target import codegen
 
 from pipeline import linker, processor
 from pipeline.bench import check_recipe
@@ -101,3 +103,18 @@ def test_another_kind_of_machine_links_it_with_zig(
 def test_levels_are_of_linux() -> None:
     with pytest.raises(RequestError, match="x86-64-v3 runs Linux, not android"):
         target_named("x86-64-v3", "android")
+
+
+@pytest.mark.parametrize("name", ["skylake-avx512", "icelake-server", "znver4"])
+def test_code_for_this_machine_is_timed_well_and_uses_what_it_has(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other names than Intel's before Sapphire Rapids stay as they are."""
+    level = frozenset(target_named("x86-64-v4").features)
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(codegen, "llvm_get_system_cpu", lambda: name)
+    monkeypatch.setattr(processor, "features", lambda: level | HASWELL)
+    made = target_named("host")
+    assert made.cpu == ("znver4" if name == "znver4" else "sapphirerapids")
+    assert {"-avx512bf16", "-avx512vnni"} <= set(made.attributes)
+    assert not {f"-{feature}" for feature in level} & set(made.attributes)

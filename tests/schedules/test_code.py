@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from tvm.tirx import PrimFunc
 
 from pipeline.analysis.code import code_of
+from pipeline.analysis.counts import Counts
 from pipeline.compiling import compile_function
 from pipeline.targets import Target, host, target_named
 from schedules.cpu.depthwise import Depthwise
@@ -62,16 +64,34 @@ def test_no_tile_that_fits_spills(shuffle: int) -> None:
             assert not any("(%rsp)" in one and "ymm" in one for one in loop), (columns, vectors)
 
 
+@pytest.mark.parametrize(("side", "inputs", "outputs"), [(28, 20, 80), (7, 80, 320)])
+def test_an_expansion_of_level_4_does_not_spill(side: int, inputs: int, outputs: int) -> None:
+    """25 sums, 5 factors and a broadcast are 31 of 32 registers; a turn is the 3 steps of the
+    shuffle."""
+    target = target_named("x86-64-v4")
+    lanes = target.machine.lanes
+    source, wide = Frame(1, side, side, 3 * inputs), Frame(1, side, side, 3 * outputs)
+    work = Pointwise(source, wide, 3, inputs, outputs, lanes, shuffle=3, residual=wide)
+    counts = _innermost(scheduled(alone(work), [Tile(side, 5, 5)], "strips"), target)
+    (turn,) = [count for count in counts if count.multiplies == 75]
+    assert turn.spills == 0
+
+
 @pytest.mark.parametrize(("core", "dtype"), ARM_CORES)
 def test_tiles_by_hand_for_arm_do_not_spill(core: str, dtype: str) -> None:
     target = target_named(core, dtype=dtype)
     for work in _layers_on_arm(target.machine, dtype):
         tile = operator(work).hand_tiles(work, target.machine, 2)[0]
-        code = code_of(scheduled(alone(work), [tile], "strips"), target)
-        innermost = [n for n, loop in enumerate(code.loops) if loop.innermost]
-        counts = [code.counts[n] for n in innermost if code.counts[n].multiplies]
+        counts = _innermost(scheduled(alone(work), [tile], "strips"), target)
         assert counts, work
         assert all(count.spills == 0 for count in counts), (work, tile)
+
+
+def _innermost(function: PrimFunc, target: Target) -> list[Counts]:
+    """What the innermost loops of multiply-adds have."""
+    code = code_of(function, target)
+    innermost = [n for n, loop in enumerate(code.loops) if loop.innermost]
+    return [code.counts[n] for n in innermost if code.counts[n].multiplies]
 
 
 def _layers_on_arm(machine: Machine, dtype: str) -> Iterator[PointwiseLanes | Depthwise]:
