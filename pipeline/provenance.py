@@ -13,6 +13,7 @@ from pipeline.manifest import KernelEntry, TargetSpec, WeightsSpec, file_digest
 from pipeline.processor import architecture, linux_names, needed_features
 from pipeline.targets import Target
 from pipeline.targets.arm import cores_with
+from pipeline.targets.x86 import LEVELS
 from schedules.cpu.border import Border
 
 PACKAGES = ("apache-tvm", "apache-tvm-ffi", "torch")
@@ -22,11 +23,12 @@ OWN_PACKAGE = "shufflenet-tvm"
 def describe_target(target: Target, used: Sequence[str] = ()) -> TargetSpec:
     """The target, with the features of the CPU that its code needs.
 
-    Of ARM code these are the features that it was seen to use (`used`), of code for this machine
-    all those of its kind of CPU that the compiler may use, of other code those of its level.
+    Of ARM code these are the features that it was seen to use (`used`), of code for a level of
+    x86-64 those of the level, of other code all those of this machine's kind of CPU that the
+    compiler may use.
     """
     own = architecture(target.architecture)
-    if used or target.name != "host":
+    if used or target.name in LEVELS:
         features = linux_names(own, used or target.features)
     else:
         features = needed_features(target.features, codegen.llvm_get_cpu_features(target.tvm))
