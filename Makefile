@@ -12,8 +12,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 bench: .venv/installed
 	$(BIN)/shufflenet-tvm bench shufflenet-1.0x-g3 mobilenet-1.0 --threads 1,2 --peers onnxruntime
 
-# What checks numbers runs on all cores, minutes and seconds side by side: a core that has done its own
-# takes on others'. What starts processes of its own, a file at a time on each core; what times, alone.
+# What checks numbers runs on all cores, minutes and seconds side by side: a core that has done its
+# own takes on others'. What starts processes of its own, a file at a time on each core; what times,
+# alone.
 PROCESSES := tests/arm tests/cli tests/tuning
 ALONE := tests/measure tests/page
 # Says where their time goes.

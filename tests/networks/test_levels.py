@@ -57,6 +57,7 @@ def test_a_cpu_of_that_level_computes_what_pytorch_computes(level: str, tmp_path
     target = target_named(level)
     missing = lacking(target.architecture, target.features)
     if missing:
+        # Code that asks for more than the CPU has ends the process; any level 3 machine runs one.
         pytest.skip(f"this CPU lacks {', '.join(missing)}")
     bundle = compile_bundle(recipe(level, tmp_path), tmp_path / "bundle").bundle
     assert bundle.manifest.target.name == level
@@ -67,6 +68,7 @@ def test_what_this_cpu_lacks_is_compiled_and_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if architecture() != "x86_64":
+        # What is tested is an x86-64 machine with less than the bundle needs.
         pytest.skip("of another architecture this machine lacks everything")
     monkeypatch.setattr(processor, "features", lambda: HASWELL)
     wanted = recipe("x86-64-v4", tmp_path)
@@ -93,6 +95,7 @@ def test_another_kind_of_machine_links_it_with_zig(
     assert not linker.runs_here(target)
     export_function(pointwise(target.machine.lanes), target, tmp_path / "one.so")
     if lacking(target.architecture, target.features):
+        # It was linked, which is what every machine can check; only some can load it too.
         pytest.skip("this CPU cannot run it")
     kernel = layer(target.machine.lanes)
     library = tvm.runtime.load_module(str(tmp_path / "one.so"))
