@@ -194,7 +194,7 @@ def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
     sch.reorder(group, *steps, *((v, x) if narrow else (x, v)), lane)
     keep_in_registers(sch, x, v, lane)
     axes = len(work.source.pixel_axes)
-    panel = Panel(pixels, steps[:1], f"{name}_sum_update", tile.vectors, axes)
+    panel = Panel(pixels, steps[:1], f"{name}_sum_update", tile.vectors, axes, work.shuffle)
     return Nest(outer, sums, steps[0], panel=panel, row=pixels[0] if axes > 1 else None)
 
 

@@ -78,6 +78,25 @@ def test_a_panel_is_fetched_evenly(columns: int, channels: int) -> None:
     assert np.diff(begins, axis=2).max() == -(-size // (tiles * channels))
 
 
+@pytest.mark.parametrize("channels", [384, 375], ids=["whole turns", "two over"])
+def test_a_turn_of_shuffled_channels_fetches_a_line_for_each(channels: int) -> None:
+    frame = Frame(1, 6, 6, channels)
+    work = Pointwise(frame, Frame(1, 6, 6, 576), 3, channels // 3, 192, 8, shuffle=3)
+    function = scheduled(alone(work), [pointwise.Tile(3, 5, 6)], "strips")
+    fetches = list(_fetches(function.body, ()))
+    shape = pointwise.weight_shapes(work)["weight"]
+    size, total = 6 * int(np.prod(shape[2:])), int(np.prod(shape))
+    assert len(fetches) == work.shuffle
+    strips = [_places(*fetch, shape).reshape(STRIPS, total // size, -1) for fetch in fetches]
+    fetched = np.concatenate(strips, axis=-1)
+    for panel in range(total // size):
+        begin = (panel + 1) * size % total
+        expected = _lines(np.arange(begin, begin + size))
+        for places in fetched[:, panel]:
+            assert _lines(places) >= expected
+            assert places.min() == begin
+
+
 @pytest.mark.parametrize("images", [1, 2])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_the_rows_under_the_next_windows_are_fetched(images: int, stride: int) -> None:
@@ -148,9 +167,10 @@ def test_a_panel_that_is_alone_is_not_fetched() -> None:
     assert not list(_fetches(function.body, ()))
 
 
-def test_tiles_too_few_for_a_panel_fetch_nothing() -> None:
+@pytest.mark.parametrize("shuffle", [1, 4])
+def test_tiles_too_few_for_a_panel_fetch_nothing(shuffle: int) -> None:
     frame = Frame(1, 1, 1, 512)
-    work = Pointwise(frame, frame, 1, 512, 512, 16)
+    work = Pointwise(frame, frame, 1, 512, 512, 16, shuffle)
     function = scheduled(alone(work), [pointwise.Tile(1, 1, 4)], "strips")
     assert not list(_fetches(function.body, ()))
 
