@@ -21,6 +21,10 @@ MODELS = {
     "cortex-x1": "neoverse-v1",
     "armv7a": "cortex-a7",
 }
+# LLVM's models of these have one port for 512-bit multiply-adds, where the CPUs have two, as the
+# model of Skylake-SP has: a loop of them on an Emerald Rapids reached twice what one port can.
+WIDE = ("icelake-server", "sapphirerapids", "emeraldrapids", "graniterapids", "graniterapids-d")
+TWO_PORTS = "skylake-avx512"
 
 
 def find_mca() -> str | None:
@@ -30,6 +34,8 @@ def find_mca() -> str | None:
 
 def model_of(target: Target) -> str:
     """The core whose model is used for a target."""
+    if target.cpu in WIDE:
+        return TWO_PORTS
     return MODELS.get(target.name, target.cpu)
 
 
