@@ -2,7 +2,7 @@
 
     frame[image * (height + 2 border) + border + y, border + x, channel]
 
-A border of zeros on each side lets a window run without a condition.
+A border of zeros on each side lets a convolution that adds up channels run without a condition.
 """
 
 from collections.abc import Sequence
@@ -80,10 +80,6 @@ class Frame:
     def nearest(self, row: Any) -> Any:
         """A row of this frame, or the one nearest to it if there is none."""
         return row
-
-    def guarded(self, row: Any, value: Any, lanes: int = 1) -> Any:
-        """What is stored in a row: the value, of so many lanes, as there is no row outside."""
-        return value
 
     def window_row(
         self, row: Any, target_height: int, stride: int, tap: Any = 0, padding: int = 1

@@ -24,13 +24,12 @@ from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.border import Border
 from schedules.cpu.channelwise import Channelwise
 from schedules.cpu.convolution import Convolution
-from schedules.cpu.edges import Edges
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.first_convolution_deep import FirstConvolutionDeep
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
-from schedules.cpu.overlap import WINDOWS, windows
+from schedules.cpu.overlap import WINDOWS
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.scale import Scale
@@ -181,18 +180,10 @@ def _call(group: list[Stage], later: set[str]) -> Call:
     scratch = tuple(tensors[name] for name in tensors if name in written and name not in later)
     kernel = Kernel(tuple(stages), scratch)
     # A tensor that comes from another kernel comes with its border.
-    under = windows(stages, scratch)
     borders = {
-        stage.writes: _border(stage, stage.writes in under)
+        stage.writes: Stage(f"border_{stage.writes}", Border(stage.work.target), (), stage.writes)
         for stage in stages
         if stage.work.target.border and stage.writes not in kernel.inputs
     }
     kernel = replace(kernel, stages=(*borders.values(), *stages))
     return Call(kernel, {mine: theirs for theirs, mine in tensors.items()}, constants)
-
-
-def _border(stage: Stage, in_strips: bool) -> Stage:
-    """The zeros round what a stage writes: all before it begins, or each strip its own."""
-    frame = stage.work.target
-    work = Edges(frame) if in_strips else Border(frame)
-    return Stage(f"border_{stage.writes}", work, (), stage.writes)

@@ -1,8 +1,8 @@
 """Choosing the layout of a network for a CPU: channels last, vectors of channels, packed weights.
 
-A tensor that a window reads gets a border of zeros, so that the window needs no condition: as wide
-as the widest padding, and as what a window reaches over the edge. One that an average alone reads
-gets none: units read and write it as one row of pixels, far more often than it is averaged.
+A tensor that a dense or grouped convolution of more than one pixel reads gets a border of zeros, so
+that its windows need no condition: as wide as the widest padding, and as what a window reaches over
+the edge. All others get none: most kernels read and write them as one row of pixels.
 Weights and all tensors within are of the type of the arithmetic; the image comes and the result
 goes as float32, whatever that is, so that who calls a network need not know it.
 """
@@ -36,7 +36,6 @@ from schedules.machine import LINE, Machine
 
 # Of the image and the result.
 EDGE = "float32"
-WINDOWS = ("depthwise", "convolution", "max_pool")
 COMMON_WINDOW = ((3, 3), 1)
 # Sets of a first-level cache whose ways are pages of 4 KB, and the most of them that may be one for
 # what pixels have in common: with fewer a line more is measured to pay.
@@ -104,7 +103,7 @@ def _spare(channels: int, dtype: str) -> int:
 
 def _border(step: Operator, network: Network) -> int:
     """The zeros that the windows of an operator reach round what it reads."""
-    if step.kind not in WINDOWS:
+    if step.kind != "convolution":
         return 0
     before, after = network.shapes[step.data][2:], network.shapes[step.writes][2:]
     over = [

@@ -3,7 +3,7 @@
     y = relu(pointwise(d) + x)        ->        x = relu(pointwise(d) + x)
 
 All units of a stage then share one tensor, which stays in the cache that it fits, instead of
-reading one and filling another. It also keeps the border of zeros that it once got.
+reading one and filling another.
 """
 
 from dataclasses import replace

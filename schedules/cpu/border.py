@@ -3,7 +3,8 @@
     for image, edge: out[upper or lower rows, all columns] = 0
     for row, edge:   out[row, left or right columns] = 0
 
-A window then needs no condition. It is some thousand stores a frame, before the strips.
+A window then needs no condition: worth it for a convolution, which reads a pixel for each of its
+output channels. It is some thousand stores a frame, before the strips.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@
                 sum[x, v] += data[row * stride + kh, x * stride + kw, v] * weight[kh, kw, v]
             out[row, x, v] = relu(sum[x, v])
 
-Channels are lanes. The data has a border of zeros, so there is no condition anywhere. Every
+Channels are lanes. What is outside the image is not read, and is zero (`window.inside`). Every
 multiply-add needs a vector of data, and what saves loads is that neighbouring columns share them:
 a row of a tile loads (columns - 1) * stride + 3 vectors for 3 * columns multiply-adds. Where a
 multiply-add takes nothing from memory, the weights of all nine taps stay in registers too.
@@ -21,7 +21,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.products import L2_BYTES
-from schedules.cpu.window import KERNEL, Tile, nest, row_under, stays
+from schedules.cpu.window import KERNEL, Tile, nest, stays, under
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store
@@ -54,7 +54,7 @@ ALONE = 1.3
 
 @dataclass(frozen=True)
 class Depthwise:
-    """A 3x3 convolution of each channel alone, padded by one; `source` has the border of zeros."""
+    """A 3x3 convolution of each channel alone, padded by one."""
 
     source: Frame
     target: Frame
@@ -66,6 +66,11 @@ class Depthwise:
     def dtype(self) -> str:
         """Of its arithmetic."""
         return self.source.dtype
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Rows of the window, as many columns, and its padding."""
+        return KERNEL, 1
 
     @property
     def vectors(self) -> Vectors:
@@ -81,26 +86,21 @@ class Depthwise:
 def emit(name: str, work: Depthwise, tensors: Tensors) -> None:
     """Write the blocks of the stage into the function that is being built.
 
-    `tensors` are data [rows, width, channels] with a border of zeros, the packed weight and bias,
-    and out.
+    `tensors` are data [rows, width, channels], the packed weight and bias, and out.
     """
-    vectors, stride, target, total = work.vectors, work.stride, work.target, f"{name}_sum"
+    vectors, target, total = work.vectors, work.target, f"{name}_sum"
     data, weight, bias, out = (tensors[key] for key in ("data", "weight", "bias", "out"))
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"kh": KERNEL, "kw": KERNEL}) as (r, x, v, lane, kh, kw):
-        value = data[
-            row_under(work, r, kh),
-            work.source.window_column(x, stride) + kw,
-            vectors.start(v) + lane,
-        ]
+        value = under(work, data, (r, x), (kh, kw), vectors.start(v) + lane)
         with T.init():
             T.buffer_store(sums, bias[v, lane], [r, x, v, lane])
         T.buffer_store(sums, sums[r, x, v, lane] + value * weight[kh, kw, v, lane], [r, x, v, lane])
     with block(name, axes) as (r, x, v, lane):
         value = activate(sums[r, x, v, lane], work.activation, work.dtype)
         place = target.at(r, x, vectors.start(v) + lane)
-        store(out, target.guarded(r, value), place)
+        store(out, value, place)
 
 
 def weight_shapes(work: Depthwise) -> dict[str, tuple[int, ...]]:

@@ -103,7 +103,7 @@ def emit(name: str, work: FirstConvolution, tensors: Tensors) -> None:
     with block(name, axes) as (r, x, v, lane):
         channel = vectors.start(v) + lane
         value = activate(sums[r, x, v, lane], work.activation, work.dtype)
-        store(out, target.guarded(r, value), target.at(r, x, channel))
+        store(out, value, target.at(r, x, channel))
 
 
 def weight_shapes(work: FirstConvolution) -> dict[str, tuple[int, ...]]:

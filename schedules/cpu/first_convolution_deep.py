@@ -135,7 +135,6 @@ def _finish(  # noqa: PLR0913 - what and where
     work: FirstConvolution, out: Any, r: Any, x: Any, channel: int, value: Any, lanes: int
 ) -> None:
     done = activate(value, work.activation, work.dtype, lanes)
-    done = work.target.guarded(r, done, lanes)
     store(out, done, work.target.at(r, x, T.ramp(channel, 1, lanes)), lanes)
 
 

@@ -3,19 +3,17 @@
     strips of 4 rows, stride 1        strip 0 makes rows -1 .. 4, strip 1 rows 3 .. 8, ...
 
 Two rows of each strip are made by its neighbour as well. In return the frame never leaves the
-cache, and strips need not wait for each other. Rows -1 and `height` are the border of zeros. No
-more of them are kept than the windows of a step reach: each strip has a ring of rows, in which a
-new row takes the place of one that no window will read again.
+cache, and strips need not wait for each other. Rows -1 and `height` are made of anything, and no
+window reads them. No more rows are kept than the windows of a step reach: each strip has a ring of
+them, in which a new row takes the place of one that no window will read again.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from tvm import tirx
-from tvm.script.ir_builder import tirx as T
 
 from schedules.frame import Frame
-from schedules.program import zero
 
 WINDOW = 3
 
@@ -84,16 +82,7 @@ class Ring(Frame):
         """The index in memory of a pixel's channel."""
         halo = self.halo
         slot = halo.slot(row // halo.rows, row % halo.rows)
-        return slot, column + self.border, channel
-
-    def guarded(self, row: Any, value: Any, lanes: int = 1) -> Any:
-        """The value, of so many lanes, or zero if the row is one of the border."""
-        if not self.border:
-            return value
-        _, y = self.image_and_row(row)
-        nothing = zero(self.dtype) if lanes == 1 else T.broadcast(zero(self.dtype), lanes)
-        # A branch, which all vectors of a row take alike: selecting lanes cost 5 % of a kernel.
-        return T.if_then_else(T.And(y >= 0, y < self.height), value, nothing)
+        return slot, column, channel
 
     def window_row(
         self, row: Any, target_height: int, stride: int, tap: Any = 0, padding: int = 1

@@ -4,7 +4,7 @@
     depthwise, rows 0 .. R - 1
     pointwise, rows 0 .. R - 1
 
-and where another window reads that, all of these make the rows under it, and a border. The frames
+and where another window reads that, all of these make the rows under it. The frames
 between them are never whole in memory.
 """
 

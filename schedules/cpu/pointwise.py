@@ -149,7 +149,7 @@ def finish(work: Pointwise, tensors: Tensors, at: Sequence[Any], total: Any) -> 
         total = total + _residual(work, tensors, at)
     place = work.target.at(r, x, work.place(g, work.vectors.start(v) + lane))
     done = activate(total, work.activation, work.dtype)
-    store(tensors["out"], work.target.guarded(r, done), place)
+    store(tensors["out"], done, place)
 
 
 def _channel(work: Pointwise, at: Sequence[Any]) -> Any:

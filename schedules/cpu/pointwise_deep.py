@@ -118,7 +118,6 @@ def emit(name: str, work: PointwiseDeep, tensors: Tensors) -> None:
         partial, made = [sums[r, x, g, v] for v in range(work.vectors)], 0
         for value, channels in _added(partial, lanes, depth):
             done = activate(value, work.activation, work.dtype, channels)
-            done = work.target.guarded(r, done, channels)
             store(out, done, work.target.at(r, x, work.places(g, made, channels)), channels)
             made += channels
 

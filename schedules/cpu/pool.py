@@ -10,22 +10,17 @@
 and the same with a sum and a factor for the average. Channels are lanes. Outside the image are
 zeros, also under windows that begin inside and end outside: for an average that counts the padding,
 that is what is asked for; for a maximum it is right where no value is negative, so after a ReLU.
-They lie in memory where the data has a border. Where it has none, as no other window reads it, what
-lies outside is not read: at the left and right edge that is settled when the column blocks are
-made, at the upper and lower one by a branch that is nearly always predicted.
 """
 
 from dataclasses import dataclass
-from functools import reduce
 from math import ceil
-from typing import Any
 
 import numpy as np
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.reciprocal import factors
-from schedules.cpu.window import KERNEL, Tile, nest, row_under
+from schedules.cpu.window import KERNEL, Tile, nest, under
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store, zero
@@ -92,16 +87,12 @@ class SizedPool(Pool):
 def emit(name: str, work: Pool, tensors: Tensors) -> None:
     """Write the blocks of the stage: data and out."""
     data, out = tensors["data"], tensors["out"]
-    vectors, stride, target, total = work.vectors, work.stride, work.target, f"{name}_sum"
-    kernel, padding = work.window
+    vectors, target, total = work.vectors, work.target, f"{name}_sum"
+    kernel, _ = work.window
     axes = {"r": target.rows, "x": target.width, "v": vectors.count, "l": work.lanes}
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"kh": kernel, "kw": kernel}) as (r, x, v, lane, kh, kw):
-        row = row_under(work, r, kh, padding)
-        column = work.source.window_column(x, stride, padding) + kw
-        value = data[row, column, vectors.start(v) + lane]
-        if tests := _inside(work, r, x, kh, kw):
-            value = T.if_then_else(reduce(T.And, tests), value, zero(work.dtype))
+        value = under(work, data, (r, x), (kh, kw), vectors.start(v) + lane)
         with T.init():
             T.buffer_store(sums, zero(work.dtype), [r, x, v, lane])
         so_far = sums[r, x, v, lane]
@@ -114,26 +105,7 @@ def emit(name: str, work: Pool, tensors: Tensors) -> None:
                 value = value * T.FloatImm(work.dtype, factor)
         at = target.at(r, x, work.offset + vectors.start(v) + lane)
         done = activate(value, work.activation, work.dtype)
-        store(out, target.guarded(r, done), at)
-
-
-def _inside(work: Pool, row: Any, column: Any, *tap: Any) -> list[Any]:
-    """What has to be true of an element of a window for it to be read: nothing where the border
-    reaches as far as the windows do."""
-    source, target, (kernel, padding) = work.source, work.target, work.window
-    _, y = target.image_and_row(row)
-    tests = []
-    for at, below, made, extent in (
-        (y, tap[0], target.height, source.height),
-        (column, tap[1], target.width, source.width),
-    ):
-        place = at * work.stride + below - padding
-        over = (made - 1) * work.stride + kernel - padding - extent
-        if padding > source.border:
-            tests.append(place >= 0)
-        if over > source.border:
-            tests.append(place < extent)
-    return tests
+        store(out, done, at)
 
 
 def weight_shapes(work: Pool) -> dict[str, tuple[int, ...]]:

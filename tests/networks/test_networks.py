@@ -174,7 +174,7 @@ def test_shuffle_is_an_index_and_nothing_else(groups: int) -> None:
     kinds = {type(work).__name__ for work in works}
     convolutions = {"Pointwise", "PointwiseDeep", "Depthwise"}
     convolutions |= {"FirstConvolution", "FirstConvolutionDeep"}
-    assert kinds <= {*convolutions, "Pool", "Mean", "Border", "Edges"}
+    assert kinds <= {*convolutions, "Pool", "Mean"}
 
 
 def test_dump_writes_the_module_after_each_phase(tmp_path: Path) -> None:

@@ -95,10 +95,7 @@ WINDOWS = [
 
 
 def windowed(layer: tuple[int, ...], machine: Machine) -> list[Work]:
-    """A depthwise convolution and both pools on a layer of `WINDOWS`.
-
-    Pools also read data that has no border.
-    """
+    """A depthwise convolution and both pools on a layer of `WINDOWS`, with a border and without."""
     images, height, width, channels, stride, border = layer
     spare = images - 1
     source = Frame(images, height, width, channels, 1, spare=spare)
@@ -111,6 +108,7 @@ def windowed(layer: tuple[int, ...], machine: Machine) -> list[Work]:
         Depthwise(source, target, stride, lanes, "relu"),
         Pool(source, target, "max", stride, lanes),
         Pool(source, joined, "average", stride, lanes, 3, "relu"),
+        Depthwise(bare, target, stride, lanes, "relu"),
         Pool(bare, target, "max", stride, lanes),
         Pool(bare, joined, "average", stride, lanes, 3, "relu"),
     ]

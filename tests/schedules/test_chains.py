@@ -8,9 +8,7 @@ import pytest
 import tvm
 from tvm import s_tir
 
-from schedules.cpu.border import Border
 from schedules.cpu.depthwise import Depthwise
-from schedules.cpu.edges import Edges
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.halo import Ring
 from schedules.cpu.kernel import Kernel, Stage
@@ -41,10 +39,10 @@ def stages_of(chain: Chain, machine: Machine) -> list[Stage]:
     """Convolution if there is one, window, pointwise, window; rows of each from the one before."""
     begins, height, width, channels, outputs, (first, second) = chain
     size = (height, width)
-    made = [Frame(1, *size, channels, 1)]
-    for stride, border, count in ((first, 0, channels), (1, 1, outputs), (second, 0, outputs)):
+    made = [Frame(1, *size, channels)]
+    for stride, count in ((first, channels), (1, outputs), (second, outputs)):
         size = ((size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1)
-        made.append(Frame(1, *size, count, border))
+        made.append(Frame(1, *size, count))
     lanes = [machine.lanes_for(count) for count in (channels, outputs)]
     kind = PointwiseLanes if machine.lane_factor else Pointwise
     image = Planes(1, 3, 2 * height - 1, 2 * width)
@@ -66,18 +64,14 @@ def stages_of(chain: Chain, machine: Machine) -> list[Stage]:
 
 def joined(stages: list[Stage]) -> Kernel:
     """All in one kernel, which alone sees what lies between."""
-    frames = {stage.writes: stage.work.target for stage in stages[:-1]}
-    edges = [Stage(f"edges_{t}", Edges(f), (), t) for t, f in frames.items() if f.border]
-    return Kernel((*edges, *stages), tuple(frames))
+    return Kernel(tuple(stages), tuple(stage.writes for stage in stages[:-1]))
 
 
 def apart(stages: list[Stage], arguments: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The result of each stage in a kernel of its own."""
     tensors = dict(arguments)
     for stage in stages:
-        frame = stage.work.target
-        border = (Stage("border", Border(frame), (), stage.writes),) if frame.border else ()
-        kernel = Kernel((*border, stage))
+        kernel = Kernel((stage,))
         own = {name: tensors[name] for name in (*kernel.inputs, *stage.constants)}
         tensors |= run(program(kernel), kernel, own)
     return {stages[-1].writes: tensors[stages[-1].writes]}

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from schedules.cpu.border import Border
 from schedules.cpu.depthwise import Depthwise
-from schedules.cpu.edges import Edges
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.first_convolution_deep import MOST_WHOLE, FirstConvolutionDeep, suits
 from schedules.cpu.kernel import Kernel, Stage
@@ -33,7 +31,7 @@ LAYERS = [
 def works(layer: tuple[int, int, int, int, str], machine: Machine) -> tuple[Work, Work]:
     height, width, channels, stride, kind = layer
     image = Planes(1, 3, 2 * height - 1, 2 * width)
-    between = Frame(1, height, width, channels, 1)
+    between = Frame(1, height, width, channels)
     size = ((height - 1) // stride + 1, (width - 1) // stride + 1)
     lanes, result = machine.lanes_for(channels), Frame(1, *size, channels)
     window: Work = Depthwise(between, result, stride, lanes, "relu")
@@ -44,18 +42,16 @@ def works(layer: tuple[int, int, int, int, str], machine: Machine) -> tuple[Work
 
 
 def joined(first: Work, window: Work) -> Kernel:
-    edges = Stage("edges", Edges(first.target), (), "between")
     made = Stage("first", first, (("data", "image"),), "between")
     last = Stage("last", window, (("data", "between"),), "out")
-    return Kernel((edges, made, last), ("between",))
+    return Kernel((made, last), ("between",))
 
 
 def apart(first: Work, window: Work, arguments: dict[str, Array]) -> dict[str, Array]:
     """The result of both as kernels of their own."""
-    border = Stage("border", Border(first.target), (), "between")
     made = Stage("first", first, (("data", "image"),), "between")
     last = Stage("last", window, (("data", "between"),), "out")
-    one, two = Kernel((border, made)), Kernel((last,))
+    one, two = Kernel((made,)), Kernel((last,))
     mine = {name: array for name, array in arguments.items() if not name.startswith("last")}
     between = run(program(one), one, mine)
     theirs = {name: array for name, array in arguments.items() if name.startswith("last")}
