@@ -4,8 +4,9 @@ The rules for tiles count registers. What the compiler loads early on top of tha
 core, on the arithmetic, and on what else stands in the loop. A CPU that takes no operands from
 memory pays a store and a load for each value that finds no register. So for 64-bit ARM, whose
 registers are many enough that another tile costs little, the code of a kernel is looked at. Where a
-loop of multiply-adds reaches for the stack, its operators take the next of their tiles whose code
-does not.
+loop of multiply-adds keeps vectors on the stack, its operators take the next of their tiles whose
+code does not. Addresses may lie there: windows at edges have many, and loading one is little beside
+the multiply-adds of a tile.
 """
 
 from dataclasses import replace
@@ -79,10 +80,10 @@ def _others(stage: Stage, tile: Any, target: Target) -> list[Any]:
 
 @lru_cache
 def _spills(kernel: Kernel, tile: KernelTile, target: Target) -> int:
-    """Accesses to the stack in the innermost loops that multiply and add."""
+    """Accesses to vectors on the stack in the innermost loops that multiply and add."""
     code = code_of(scheduled(kernel, tile.stages, tile.sharing), target)
     return sum(
-        counts.spills
+        counts.vector_spills
         for loop, counts in zip(code.loops, code.counts, strict=True)
         if loop.innermost and counts.macs
     )

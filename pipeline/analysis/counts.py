@@ -13,7 +13,8 @@ class Counts:
 
     `multiplies` are vector multiply-adds, and `macs` the multiply-adds of values that they and
     `scalar_macs` make. `spills` of the loads and stores, and of operands in memory, are of the
-    stack. `stored` are the bytes that go elsewhere.
+    stack, `vector_spills` those of vectors, not of addresses. `stored` are the bytes that go
+    elsewhere.
     """
 
     instructions: int
@@ -23,6 +24,7 @@ class Counts:
     loads: int
     stores: int
     spills: int
+    vector_spills: int
     stored: int
 
     @property
@@ -42,5 +44,6 @@ def count(instructions: Sequence[Instruction], dialect: Dialect) -> Counts:
         loads=sum(dialect.is_load(one) for one in instructions),
         stores=sum(dialect.is_store(one) for one in instructions),
         spills=sum(dialect.on_stack(one) for one in instructions),
+        vector_spills=sum(dialect.on_stack(one) and dialect.is_vector(one) for one in instructions),
         stored=sum(dialect.stored_bytes(one) for one in instructions),
     )

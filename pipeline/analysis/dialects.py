@@ -65,6 +65,10 @@ class Dialect:
         """Whether it reads or writes memory of the stack."""
         return bool(self.stack.search(one.operands)) and not one.name.startswith("lea")
 
+    def is_vector(self, one: Instruction) -> bool:
+        """Whether its first operand, on x86 any, is a register of floating-point values."""
+        return bool(self.vector.search(one.operands))
+
     def stored_bytes(self, one: Instruction) -> int:
         """What a store writes elsewhere than to the stack, of values of the network."""
         if not self.is_store(one) or self.on_stack(one):

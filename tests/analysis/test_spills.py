@@ -63,8 +63,8 @@ def spills(kernel: Kernel, tile: KernelTile, target: Target) -> int:
 
 
 def spilled(code: Code) -> int:
-    """Accesses to the stack in the innermost loops of multiply-adds."""
+    """Accesses to vectors on the stack in the innermost loops of multiply-adds."""
     innermost = [n for n, loop in enumerate(code.loops) if loop.innermost]
     loops = [code.counts[n] for n in innermost if code.counts[n].macs]
     assert loops
-    return sum(loop.spills for loop in loops)
+    return sum(loop.vector_spills for loop in loops)
