@@ -7,7 +7,7 @@
                 sum[x, v] += data[row * stride + kh, x * stride + kw, v] * weight[kh, kw, v]
             out[row, x, v] = relu(sum[x, v])
 
-Channels are lanes. What is outside the image is not read, and is zero (`window.inside`). Every
+Channels are lanes. What is outside the image is not read, and is zero (`window.under`). Every
 multiply-add needs a vector of data, and what saves loads is that neighbouring columns share them:
 a row of a tile loads (columns - 1) * stride + 3 vectors for 3 * columns multiply-adds. Where a
 multiply-add takes nothing from memory, the weights of all nine taps stay in registers too.

@@ -4,8 +4,8 @@
     depthwise, rows 0 .. R - 1
     pointwise, rows 0 .. R - 1
 
-and where another window reads that, all of these make the rows under it. The frames
-between them are never whole in memory.
+and where another window reads that, all of these make the rows under it. The frames between them
+are never whole in memory.
 """
 
 from collections.abc import Sequence
