@@ -8,10 +8,10 @@ for strip:                                       # strip_rows rows of output pix
 
 What lies outside the image is not read: at the left and right edge that is settled when the column
 blocks are made, at the upper and lower one by a branch that is nearly always predicted. With a
-border of zeros in memory there is no branch, but somebody has to write it first, and nobody can work
-on the image as one row of pixels. Measured on a Xeon with AVX-512, tiles by hand: without borders
-ShuffleNet 1.0x in 3 groups takes 1.9 % less with one thread and 3.2 % with two, MobileNet 1.0 1.4 and
-1.7 %.
+border of zeros in memory there is no branch, but somebody has to write it first, and nobody can
+work on the image as one row of pixels. Measured on a Xeon with AVX-512, tiles by hand: without
+borders ShuffleNet 1.0x in 3 groups takes 1.9 % less with one thread and 3.2 % with two, MobileNet
+1.0 takes 1.4 and 1.7 % less.
 """
 
 from dataclasses import dataclass
