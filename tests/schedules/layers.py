@@ -107,6 +107,7 @@ def windowed(layer: tuple[int, ...], machine: Machine) -> list[Work]:
     return [
         Depthwise(source, target, stride, lanes, "relu"),
         Pool(source, target, "max", stride, lanes),
+        Pool(source, joined, "average", stride, lanes, 3, "relu"),
         Depthwise(bare, target, stride, lanes, "relu"),
         Pool(bare, target, "max", stride, lanes),
         Pool(bare, joined, "average", stride, lanes, 3, "relu"),

@@ -95,6 +95,8 @@ def test_a_turn_of_shuffled_channels_fetches_a_line_for_each(channels: int) -> N
         for places in fetched[:, panel]:
             assert _lines(places) >= expected
             assert places.min() == begin
+            # What the four tiles of a strip share they round up to whole lines.
+            assert places.max() < begin + size + 4 * PER_LINE
 
 
 @pytest.mark.parametrize("images", [1, 2])
