@@ -103,7 +103,7 @@ def _layers_on_arm(machine: Machine, dtype: str) -> Iterator[PointwiseLanes | De
         target = Frame(1, side, side, 3 * made, dtype=dtype)
         yield PointwiseLanes(source, target, 3, inputs, made, lanes, spread=3)
     for side, stride in [(28, 1), (28, 2), (14, 1), (14, 2), (7, 1)]:
-        source = Frame(1, side * stride, side * stride, 6 * machine.lanes, 1, dtype=dtype)
+        source = Frame(1, side * stride, side * stride, 6 * machine.lanes, dtype=dtype)
         target = Frame(1, side, side, 6 * machine.lanes, dtype=dtype)
         yield Depthwise(source, target, stride, machine.lanes)
 
