@@ -9,6 +9,7 @@ from tvm.tirx import PrimFunc
 
 from pipeline.linker import object_linker_for
 from pipeline.lowering import lowering
+from pipeline.passes.one_region import in_one_region, in_regions
 from pipeline.targets import Target
 from schedules.cpu.prefetch import without_fetches
 
@@ -41,16 +42,22 @@ def compile_function(function: PrimFunc, target: Target) -> Any:
         return _compiled(function, target)
 
 
-def compile_network(module: IRModule, target: Target) -> Any:
-    """A Relax module of scheduled functions as an executable."""
+def compile_network(module: IRModule, target: Target, apart: bool = False) -> Any:
+    """A Relax module of scheduled functions as an executable.
+
+    Its "main" is one parallel region; with `apart` every kernel is one of its own. Functions check
+    no arguments: the virtual machine checks shape and type of the image, and the runtime that it is
+    in one piece which begins with a line.
+    """
     held = {
         name: _suited(function, target) if isinstance(function, PrimFunc) else function
         for name, function in module.functions_items()
     }
     module = IRModule(held, attrs=module.attrs, global_infos=module.global_infos)
-    with compiling():
+    module = in_regions(module) if apart else in_one_region(module)
+    with _options(OPTIONS | UNCHECKED):
         return relax.build(
-            module, target.tvm, relax_pipeline=calls_alone(), tir_pipeline=_lowering(target)
+            module, target.tvm, relax_pipeline=calls_alone(), tir_pipeline=lowering()
         )
 
 
@@ -96,19 +103,12 @@ def _suited(function: PrimFunc, target: Target) -> PrimFunc:
     """The function as it suits a CPU that takes no operands from memory, as ARM's.
 
     It fetches nothing ahead, whose addresses take registers; what it gains there nobody has
-    measured.
+    measured. And it makes no promise that tensors lie apart: by that the compiler loads weights
+    before a loop over tiles that all need them, into registers, which its sums then lack.
     """
-    return function if target.machine.memory_operands else without_fetches(function)
-
-
-def _lowering(target: Target) -> str:
-    """How functions are lowered for a target.
-
-    Where multiply-adds take nothing from memory, no promise is made that tensors lie apart: by that
-    the compiler loads weights before a loop over tiles that all need them, into registers, which
-    its sums then lack.
-    """
-    return lowering(apart=target.machine.memory_operands)
+    if target.machine.memory_operands:
+        return function
+    return without_fetches(function).without_attr("tirx.noalias")
 
 
 def _options(options: dict[str, Any]) -> tvm.transform.PassContext:
@@ -116,8 +116,9 @@ def _options(options: dict[str, Any]) -> tvm.transform.PassContext:
 
 
 def _compiled(function: PrimFunc, target: Target) -> Any:
-    function = _suited(function, target)
-    return tvm.compile(function, target=target.tvm, tir_pipeline=_lowering(target))
+    symbol = function.attrs["global_symbol"]
+    module = in_regions(IRModule({symbol: _suited(function, target)}))
+    return tvm.compile(module, target=target.tvm, tir_pipeline=lowering())
 
 
 def _export(library: Any, target: Target, path: Path) -> None:

@@ -28,7 +28,7 @@ from pipeline.manifest import (
     file_digest,
     write_manifest,
 )
-from pipeline.memory import scratch_bytes, storage_bytes
+from pipeline.memory import storage_bytes
 from pipeline.models import Model
 from pipeline.provenance import (
     describe_kernels,
@@ -66,11 +66,10 @@ def export(  # noqa: PLR0913 - the last two are for few
         stored = {"input": image, "torch": reference(model)}
         error = memory = None
         if runs_here(target):
-            stored["ours"], storage = run_once(draft / LIBRARY, image)
+            stored["ours"], memory = run_once(draft / LIBRARY, image)
             agreement = compare([stored["ours"]], [stored["torch"]])
             require_agreement(agreement, model.name, target.dtype)
             error = agreement.max_relative_error
-            memory = storage + scratch_bytes(built.lowered.kernels)
         save_file(stored, draft / CHECK)
         (draft / CHECK).chmod(0o644)
         manifest = Manifest(
@@ -101,7 +100,7 @@ def reference(model: Model) -> Array:
 
 
 def run_once(library: Path, image: Array) -> tuple[Array, int]:
-    """The output of a library, and the bytes that it allocates for tensors between kernels."""
+    """The output of a library, and the bytes that it allocates for tensors."""
     machine = tvm.relax.VirtualMachine(tvm.runtime.load_module(str(library)), tvm.cpu())
     with storage_bytes(machine) as storage:
         output: Array = machine["main"](tvm.runtime.tensor(image)).numpy()

@@ -1,56 +1,49 @@
-"""TVM's own lowering, except that the sums of a tile live on the stack until they are registers.
+"""TVM's own lowering, except that the sums of a tile live on the stack until they are registers,
+and that the loops of phases are dealt out.
 
 TVM takes memory for a buffer of a function from its runtime, unless it is global and small. What
 comes from outside has to hold the last sums in the end, so LLVM carries them in registers past the
 loop that made them, and the loop over the last, narrower tile finds none left. On the stack nobody
 reads them afterwards, and they become registers of their loop alone.
-
-And the promise that the tensors of a function lie apart is kept only where it is wanted: Relax
-makes it for every function of a network.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import tvm
 from tvm import tirx
 from tvm.tirx.compilation_pipeline import get_tir_pipeline, register_tir_pipeline
 
-NAME, TOGETHER = "shufflenet-tvm", "shufflenet-tvm-together"
+from schedules.cpu.phases import dealt
+
+NAME = "shufflenet-tvm"
 # An allocation with this annotation is left to the code generator, which takes it from the stack.
 LEFT = "disable_lower_builtin"
 
 
-def lowering(apart: bool = True) -> str:
-    """The name of the lowering, under which TVM's builders know it from then on.
-
-    Unless `apart`, the compiler is not told that tensors lie apart.
-    """
-    name = NAME if apart else TOGETHER
-    register_tir_pipeline(name, partial(_passes, apart))
-    return name
+def lowering() -> str:
+    """The name of the lowering, under which TVM's builders know it from then on."""
+    register_tir_pipeline(NAME, _passes)
+    return NAME
 
 
-def _passes(apart: bool) -> tuple[Any, Callable[[], Any], Callable[[], Any]]:
+def _passes() -> tuple[Any, Callable[[], Any], Callable[[], Any]]:
     """TVM's passes, those that end the host's functions, and those that end a device's."""
     lower, end_host, end_device = get_tir_pipeline("default")
-    if not apart:
-        lower = tvm.transform.Sequential([promise_nothing(), lower])
 
     def end() -> Any:
-        return tvm.transform.Sequential([keep_on_stack(), end_host()])
+        return tvm.transform.Sequential([deal_out(), keep_on_stack(), end_host()])
 
     return lower, end, end_device
 
 
-def promise_nothing() -> Any:
-    """The pass that takes back the promise that tensors lie apart."""
+def deal_out() -> Any:
+    """The pass that leaves to each core its share of a phase."""
 
     def transform(function: Any, _module: Any, _context: Any) -> Any:
-        return function.without_attr("tirx.noalias")
+        return dealt(function)
 
-    return tirx.transform.prim_func_pass(transform, opt_level=0, name="PromiseNothing")
+    return tirx.transform.prim_func_pass(transform, opt_level=0, name="DealOut")
 
 
 def keep_on_stack() -> Any:

@@ -1,22 +1,15 @@
 """How much memory an inference holds for activations.
 
-Tensors between kernels share a few blocks that the runtime allocates; a kernel's own tensors come
-from a workspace that the next kernel reuses, so that the largest counts.
+Tensors between kernels and those that a kernel keeps to itself share one piece of memory, which the
+runtime allocates, as it does the result.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from typing import Any
 
-from schedules.cpu.kernel import Kernel
-
 ALLOCATION = "vm.builtin.alloc_storage"
-
-
-def scratch_bytes(kernels: Sequence[Kernel]) -> int:
-    """The largest workspace of a kernel for tensors that nobody outside reads."""
-    return max(sum(kernel.frames[name].bytes for name in kernel.scratch) for kernel in kernels)
 
 
 @contextmanager

@@ -7,10 +7,11 @@ planes_between: frame -> [images, channels, y, x] -> frame          after each k
 from typing import Any
 
 import numpy as np
-from tvm import relax, s_tir, te, tirx
+from tvm import IRModule, relax, s_tir, te, tirx
+from tvm.ir import GlobalVar
 from tvm.script.ir_builder import tirx as T
 
-from pipeline.build import Built, Lowered, Served
+from pipeline.build import Lowered, Served
 from pipeline.passes.emit_calls import Hooks
 from schedules.cpu.border import Border
 from schedules.cpu.kernel import Kernel
@@ -66,22 +67,24 @@ def planes_between() -> Hooks:
     return Hooks(handed_on=handed_on)
 
 
-def parallel_regions(built: Built) -> int:
+def parallel_loops(module: IRModule, lowered: Lowered, served: dict[Kernel, Served]) -> int:
     """How many loops of an inference run on all cores."""
-    calls: list[str] = built.executable.as_text().splitlines()
-    added = sum(
-        line.split()[:1] == ["call"] and any(name in line for name in ADDED) for line in calls
-    )
-    return added + sum(
-        _regions(call.kernel, built.served[call.kernel]) for call in built.lowered.calls
-    )
+    bindings = [one.value for block in module["main"].body.blocks for one in block.bindings]
+    called = [one.args[0].name_hint for one in bindings if _calls_function(one)]
+    added = sum(name.startswith(ADDED) for name in called)
+    kernels = sum(_loops(call.kernel, served[call.kernel]) for call in lowered.calls)
+    return int(added) + kernels
 
 
-def _regions(kernel: Kernel, served: Served) -> int:
+def _calls_function(value: Any) -> bool:
+    return isinstance(value, relax.Call) and isinstance(value.args[0], GlobalVar)
+
+
+def _loops(kernel: Kernel, served: Served) -> int:
     stages = sum(not isinstance(stage.work, Border) for stage in kernel.stages)
     if served.source == "default":
         return 0
-    return stages if served.tile.sharing == "stages" else 1
+    return 1 if served.tile.sharing == "strips" else stages
 
 
 def _sources(lowered: Lowered) -> dict[str, tuple[np.ndarray, np.ndarray]]:

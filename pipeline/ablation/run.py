@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.ablation.emission import parallel_regions
 from pipeline.ablation.records import Ablation, AblationFile, Without
-from pipeline.ablation.steps import STEPS, Step, Whole, whole_program
+from pipeline.ablation.steps import STEPS, Program, Step, Whole, whole_program
 from pipeline.bench import check_recipe, subject_of
-from pipeline.build import Built, read_network
+from pipeline.build import read_network
 from pipeline.bundle import Bundle
 from pipeline.compile import Recipe
 from pipeline.contest import Conditions, Contest, contest
@@ -85,15 +84,15 @@ def _ablations(
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as name:
         folder = Path(name)
 
-        def made(step: Step | None, built: Built) -> _Program:
+        def made(step: Step | None, program: Program) -> _Program:
             place = folder / (step.name if step else "whole")
-            bundle = export(built, model, target, place, weights)
-            return _Program(step, bundle, parallel_regions(built))
+            bundle = export(program.built, model, target, place, weights)
+            return _Program(step, bundle, program.loops)
 
         say(f"{recipe.model}: compiling the whole program")
         complete = whole_program(whole)
         programs = [made(None, complete)]
-        tuned = complete.schedule_sources["tuned"]
+        tuned = complete.built.schedule_sources["tuned"]
         absent = {} if tuned else {step.what: NOT_TUNED for step in steps if step.tuning}
         for step in steps:
             if step.what not in absent:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import tvm
 from tvm import relax
 
-from pipeline.ablation.emission import packing_anew, planes_between
+from pipeline.ablation.emission import packing_anew, parallel_loops, planes_between
 from pipeline.ablation.networks import epilogue_apart, normalisation_apart, shuffle_apart
 from pipeline.ablation.tiles import KnownTiles
 from pipeline.build import Built, Lowered, Served, apply, by_hand, emitted, laid_out, serve
@@ -39,6 +39,14 @@ class Whole:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A program, and how many of its loops run on all cores."""
+
+    built: Built
+    loops: int
+
+
+@dataclass(frozen=True)
 class Step:
     """One step by name; `without` says what happens instead, `built` makes that program.
 
@@ -48,63 +56,70 @@ class Step:
     name: str
     what: str
     without: str
-    built: Callable[[Whole], Built]
+    built: Callable[[Whole], Program]
     tuning: bool = False
 
 
-def whole_program(whole: Whole) -> Built:
+def whole_program(whole: Whole) -> Program:
     """The program with every step."""
     return _compiled(whole, whole.lowered, whole.served)
 
 
-def _network(change: Callable[[Network], Network]) -> Callable[[Whole], Built]:
+def _network(change: Callable[[Network], Network]) -> Callable[[Whole], Program]:
     """The program of another network with the tiles of the whole one."""
     return lambda whole: _with_known_tiles(whole, laid_out(change(whole.network), whole.target))
 
 
-def _packed_anew(whole: Whole) -> Built:
+def _packed_anew(whole: Whole) -> Program:
     return _compiled(whole, whole.lowered, whole.served, packing_anew(whole.lowered))
 
 
-def _planes_between(whole: Whole) -> Built:
+def _planes_between(whole: Whole) -> Program:
     return _compiled(whole, whole.lowered, whole.served, planes_between())
 
 
-def _apart(whole: Whole) -> Built:
-    """Each stage of a kernel to its end before the next one."""
+def _apart(whole: Whole) -> Program:
+    """Each stage of a kernel to its end before the next one, and each kernel in a region."""
     served = {
         k: Served(replace(one.tile, sharing="stages"), one.source)
         for k, one in whole.served.items()
     }
-    return _compiled(whole, whole.lowered, served)
+    return _compiled(whole, whole.lowered, served, apart=True)
 
 
-def _by_hand(whole: Whole) -> Built:
+def _by_hand(whole: Whole) -> Program:
     served = {k: Served(by_hand(k, whole.target), "hand") for k in whole.lowered.kernels}
     return _compiled(whole, whole.lowered, served)
 
 
-def _unscheduled(whole: Whole) -> Built:
+def _unscheduled(whole: Whole) -> Program:
     """Plain loop nests, on one core."""
     functions = {kernel: program(kernel) for kernel in whole.lowered.kernels}
     module, names = emitted(whole.lowered, functions)
     with tvm.transform.PassContext(opt_level=3, config=UNSCHEDULED):
         executable = relax.build(module, whole.target.tvm)
     served = {k: Served(one.tile, "default") for k, one in whole.served.items()}
-    return Built(executable, whole.lowered, served, names)
+    return Program(Built(executable, whole.lowered, served, names), 0)
 
 
-def _with_known_tiles(whole: Whole, lowered: Lowered) -> Built:
+def _with_known_tiles(whole: Whole, lowered: Lowered) -> Program:
     known = KnownTiles(whole.served, whole.target)
     return _compiled(whole, lowered, {k: known.serve(k) for k in lowered.kernels})
 
 
 def _compiled(
-    whole: Whole, lowered: Lowered, served: dict[Kernel, Served], hooks: Hooks = PLAIN
-) -> Built:
+    whole: Whole,
+    lowered: Lowered,
+    served: dict[Kernel, Served],
+    hooks: Hooks = PLAIN,
+    *,
+    apart: bool = False,
+) -> Program:
     functions = {kernel: apply(kernel, one.tile) for kernel, one in served.items()}
     module, names = emitted(lowered, functions, hooks)
-    return Built(compile_network(module, whole.target), lowered, served, names)
+    executable = compile_network(module, whole.target, apart)
+    loops = parallel_loops(module, lowered, served)
+    return Program(Built(executable, lowered, served, names), loops)
 
 
 STEPS = (
@@ -133,7 +148,12 @@ STEPS = (
         "each tensor between kernels goes through PyTorch's layout",
         _planes_between,
     ),
-    Step("regions", "regions fused", "each operator a parallel region of its own", _apart),
+    Step(
+        "regions",
+        "regions fused",
+        "each operator a loop on all cores, each kernel a region",
+        _apart,
+    ),
     Step("tuning", "tiles tuned", "tiles that follow from the machine record", _by_hand, True),
     Step("schedules", "loops scheduled", "plain loop nests, on one core", _unscheduled),
 )

@@ -9,7 +9,7 @@ HEADINGS = (
     "without it",
     "p50 ms",
     "times as long",
-    "parallel regions",
+    "parallel loops",
     "activations MB",
     "error",
     "verdict",

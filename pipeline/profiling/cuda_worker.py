@@ -11,7 +11,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,10 @@ import tvm_ffi
 from pipeline.gpu.graph import Replay, cuda_runtime
 from pipeline.gpu.repeated import FEW, Repeated, launches, repeated
 from pipeline.gpu.runtime import load_runtime
-from pipeline.profiling.replay_worker import FEWEST_ROUNDS, Call, record, same
+from pipeline.profiling.replay_worker import FEWEST_ROUNDS
+
+BUILTIN = "vm.builtin."
+Call = tuple[str, Callable[..., Any], tuple[Any, ...]]
 
 # Of the graph of one kernel.
 MILLISECONDS = 1.0
@@ -52,6 +55,29 @@ def profile(request: dict[str, Any]) -> dict[str, Any]:
     # Nothing takes memory from the pool any more, which the whole would write over.
     apart = [_alone(call, device, runtime) for call in calls]
     return found | {"nodes": whole.kernels} | by_turns(whole, apart, request["seconds"])
+
+
+def record(library: Any, image: Any, device: Any) -> tuple[list[Call], Any]:
+    """The calls of one inference, and its output. The tensors stay alive with the calls."""
+    calls: list[Call] = []
+
+    def watch(function: Any, symbol: str, before: bool, _: Any, *arguments: Any) -> int:
+        if before and not symbol.startswith(BUILTIN):
+            calls.append((symbol, function, arguments))
+        return 0  # go on with the call
+
+    machine = tvm.relax.VirtualMachine(library, device)
+    machine.set_instrument(watch)
+    return calls, machine["main"](image).numpy().copy()
+
+
+def same(calls: Sequence[Call], expected: Any) -> bool:
+    """Whether the replayed calls compute what the network computes."""
+    output = calls[-1][2][-1]
+    output.copyfrom(np.full(output.shape, np.nan, "float32"))
+    for _, function, arguments in calls:
+        function(*arguments)
+    return bool(np.array_equal(output.numpy().reshape(-1), expected.reshape(-1)))
 
 
 def by_turns(whole: Replay, apart: Sequence[Repeated], seconds: float) -> dict[str, Any]:

@@ -20,8 +20,8 @@ import tvm
 from pipeline.devices.address import RpcAddress, parse_device
 from pipeline.devices.facts import read_facts
 from pipeline.devices.session import Session, Timing, connect
+from pipeline.profiling.moments import between
 from pipeline.profiling.replay_worker import FEWEST_ROUNDS, SMALL
-from pipeline.profiling.stamps import between
 
 FUNCTION = "main"
 # Inferences of a turn; the first of them finds the caches as the turn before left them.

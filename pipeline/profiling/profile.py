@@ -46,14 +46,14 @@ def profile(
     lowered = lower(model, subject.target)
     known = kernel_entries(subject.bundle, lowered)
     progress(f"{model.name}: {threads} threads, timing kernels for {seconds:.0f} s")
+    functions = {
+        kernel: apply(kernel, tile_of(entry, kernel))
+        for kernel, entry in zip(lowered.kernels, known.values(), strict=True)
+    }
+    network = stamped(lowered, functions, subject.target)
     if place is None:
-        found = replayed(subject, threads, seconds)
+        found = replayed(subject, network, threads, seconds)
     else:
-        functions = {
-            kernel: apply(kernel, tile_of(entry, kernel))
-            for kernel, entry in zip(lowered.kernels, known.values(), strict=True)
-        }
-        network = stamped(lowered, functions, subject.target)
         found = replayed_on_device(subject, network, threads, seconds, place)
     if not found["same"]:
         raise WorkFailedError(f"the kernels of {model.name}, one by one, compute something else")

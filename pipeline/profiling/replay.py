@@ -54,11 +54,15 @@ class Subject:
     target: Target
 
 
-def replayed(subject: Subject, threads: int, seconds: float) -> dict[str, Any]:
-    """What the kernels of a bundle take here; WorkFailedError if its process fails."""
+def replayed(subject: Subject, network: Stamped, threads: int, seconds: float) -> dict[str, Any]:
+    """What the kernels of a bundle take here; WorkFailedError if its process fails.
+
+    They are timed in a second library of the same kernels that looks at the clock.
+    """
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as name:
         folder = Path(name)
         request = _request(subject.bundle, subject.model, seconds, folder)
+        request |= _stamped(network, folder, linker_for(subject.target).link)
         machine = subject.target.machine
         beyond = BEYOND_OWN * threads * machine.l2_bytes
         last = {"last cache": beyond} if last_cache_bytes(machine) >= 2 * beyond else {}
@@ -71,22 +75,16 @@ def replayed(subject: Subject, threads: int, seconds: float) -> dict[str, Any]:
 def replayed_on_device(
     subject: Subject, network: Stamped, threads: int, seconds: float, place: Place
 ) -> dict[str, Any]:
-    """The same on a device, by a second library of the same kernels that looks at the clock.
-
-    Of an emulated device it says {"emulated": True}, and no times.
-    """
+    """The same on a device. Of an emulated one it says {"emulated": True}, and no times."""
     target = subject.target
     link = linker_for(target).link
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as name:
         folder = Path(name)
-        library = folder / "stamped.so"
-        network.executable.export_library(str(library), fcompile=link)
         request = _request(subject.bundle, subject.model, seconds, folder)
         buffers = {"DRAM": DEVICE_DRAM_BUFFER}
         request["rates"] = _rates(target, threads, folder, buffers, link)
+        request |= _stamped(network, folder, link)
         request |= {
-            "stamped": str(library),
-            "names": network.calls,
             "device": str(place.address),
             "cores": place.cores,
             "threads": threads,
@@ -106,6 +104,12 @@ def _request(bundle: Bundle, model: Model, seconds: float, folder: Path) -> dict
     image = folder / "input.npy"
     np.save(image, model.example.numpy())
     return {"library": str(bundle.library.resolve()), "input": str(image), "seconds": seconds}
+
+
+def _stamped(network: Stamped, folder: Path, link: Callable[..., None]) -> dict[str, Any]:
+    library = folder / "stamped.so"
+    network.executable.export_library(str(library), fcompile=link)
+    return {"stamped": str(library), "names": network.calls}
 
 
 def _reply(

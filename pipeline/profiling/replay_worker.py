@@ -2,10 +2,9 @@
 
     python -m pipeline.profiling.replay_worker REQUEST.json REPLY.json
 
-One inference is watched to learn which kernels it calls with which tensors. Then, by turns, the
-whole network runs as anyone would run it, and the same calls are made one after the other with a
-look at the clock between them: on the same tensors, in the same order, in the same memory, so that
-each kernel finds in the caches what it finds in the network.
+By turns the whole network runs as anyone would run it, and a second library of the same kernels
+that looks at the clock between them, so that each kernel finds in the caches what it finds in the
+network.
 """
 
 import gc
@@ -13,15 +12,15 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tvm
 
-BUILTIN = "vm.builtin."
+from pipeline.profiling.moments import between
+
 FEWEST_ROUNDS = 20
 # So near to 0 that products of it change no sum.
 SMALL = 2.0**-30
@@ -29,10 +28,10 @@ SMALL = 2.0**-30
 
 def profile(request: dict[str, Any]) -> dict[str, Any]:
     """Seconds of the whole and of each call, and the rates of the machine."""
-    library = tvm.runtime.load_module(request["library"])
     image = tvm.runtime.tensor(np.load(request["input"]))
-    calls, expected = record(library, image, tvm.cpu())
-    main = tvm.relax.VirtualMachine(library, tvm.cpu())["main"]
+    main, stamped = (_network(request[name]) for name in ("library", "stamped"))
+    result, _ = stamped(image)
+    same = bool(np.array_equal(result.numpy(), main(image).numpy()))
     whole: list[float] = []
     rounds: list[list[float]] = []
     end = time.monotonic() + request["seconds"]
@@ -43,51 +42,21 @@ def profile(request: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter_ns()
         main(image)
         whole.append((time.perf_counter_ns() - start) / 1e9)
-        replay(calls)
-        rounds.append(replay(calls))
+        stamped(image)
+        rounds.append(between(stamped(image)[1].numpy()))
     return {
-        "names": [name for name, _, _ in calls],
+        "names": request["names"],
         "seconds": [statistics.median(column) for column in zip(*rounds, strict=True)],
         "whole": whole,
-        "sums": [sum(one) for one in rounds],
-        "same": same(calls, expected),
+        "same": same,
         "rates": {name: _rate(**rate) for name, rate in request["rates"].items()},
     }
 
 
-Call = tuple[str, Callable[..., Any], tuple[Any, ...]]
-
-
-def record(library: Any, image: Any, device: Any) -> tuple[list[Call], Any]:
-    """The calls of one inference, and its output. The tensors stay alive with the calls."""
-    calls: list[Call] = []
-
-    def watch(function: Any, symbol: str, before: bool, _: Any, *arguments: Any) -> int:
-        if before and not symbol.startswith(BUILTIN):
-            calls.append((symbol, function, arguments))
-        return 0  # go on with the call
-
-    machine = tvm.relax.VirtualMachine(library, device)
-    machine.set_instrument(watch)
-    return calls, machine["main"](image).numpy().copy()
-
-
-def replay(calls: Sequence[Call]) -> list[float]:
-    """The seconds of every call."""
-    stamps = [0] * (len(calls) + 1)
-    stamps[0] = time.perf_counter_ns()
-    for index, (_, function, arguments) in enumerate(calls, start=1):
-        function(*arguments)
-        stamps[index] = time.perf_counter_ns()
-    return [(end - start) / 1e9 for start, end in pairwise(stamps)]
-
-
-def same(calls: Sequence[Call], expected: Any) -> bool:
-    """Whether the replayed calls compute what the network computes."""
-    output = calls[-1][2][-1]
-    output.copyfrom(np.full(output.shape, np.nan, "float32"))
-    replay(calls)
-    return bool(np.array_equal(output.numpy().reshape(-1), expected.reshape(-1)))
+def _network(library: str) -> Callable[..., Any]:
+    machine = tvm.relax.VirtualMachine(tvm.runtime.load_module(library), tvm.cpu())
+    main: Callable[..., Any] = machine["main"]
+    return main
 
 
 def _rate(library: str, function: str, shapes: list[list[int]], amount: float, dtype: str) -> float:

@@ -1,4 +1,4 @@
-"""A network that looks at the clock between its kernels, for a device where nothing else can.
+"""A network that looks at the clock between its kernels, which are one parallel region.
 
     stamps[0] = clock
     kernel 0
@@ -9,12 +9,9 @@
 The clock is clock_gettime of the C library, so that the times are the device's own.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from tvm import relax
 from tvm.script.ir_builder import tirx as T
 from tvm.tirx import PrimFunc
@@ -22,14 +19,13 @@ from tvm.tirx import PrimFunc
 from pipeline.build import Lowered, emitted
 from pipeline.compiling import compile_network
 from pipeline.passes.emit_calls import Hooks
+from pipeline.profiling.moments import SECONDS
 from pipeline.targets import Target
 from schedules.cpu.kernel import Kernel
 from schedules.program import prim_func, tensor
 
 # That of Linux, which is not set while it runs.
 MONOTONIC = 1
-# struct timespec: seconds and nanoseconds, each as wide as a pointer.
-SECONDS, NANOSECONDS = 0, 1
 
 
 class Stamps:
@@ -77,10 +73,3 @@ def stamped(lowered: Lowered, functions: dict[Kernel, PrimFunc], target: Target)
     module, names = emitted(lowered, functions, stamps.hooks)
     calls = [names[call.kernel] for call in lowered.calls]
     return Stamped(compile_network(module, target), calls)
-
-
-def between(stamps: Sequence[Any] | NDArray[Any]) -> list[float]:
-    """Seconds of every call, from what a stamped network returned."""
-    taken = np.asarray(stamps).astype(np.int64)
-    moments = taken[:, SECONDS] * 10**9 + taken[:, NANOSECONDS]
-    return [float(passed) / 1e9 for passed in np.diff(moments)]

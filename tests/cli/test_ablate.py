@@ -48,7 +48,7 @@ def test_the_whole_program_is_the_one_that_is_compiled():
     target, records = target_named("armv7a"), Records("", {})
     network = read_network(load("shufflenet-0.25x-g1", InputSpec(64, 64)))
     whole = Whole(network, target, records)
-    ours, other = whole_program(whole), built(laid_out(network, target), target, records)
+    ours, other = whole_program(whole).built, built(laid_out(network, target), target, records)
     assert code(ours) == code(other)
 
 
@@ -68,7 +68,7 @@ def test_each_step_is_measured_and_computes_what_pytorch_does(command, tmp_path)
     assert max(row.result.max_relative_error for row in one.rows) < 1e-4
     by_name = {row.step: row for row in one.rows}
     assert by_name["regions"].regions > one.regions > by_name["schedules"].regions == 0
-    # Packing is a region for each convolution, and what a kernel writes goes there and back.
+    # Packing is a loop for each convolution, and what a kernel writes goes there and back.
     # Three convolutions in each of its eight units.
     assert by_name["pack"].regions > one.regions + 24
     assert by_name["layout"].regions > one.regions + 2 * 16

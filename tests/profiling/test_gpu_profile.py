@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tvm
 
-from pipeline.build import read_network
+from pipeline.build import apply, by_hand, emitted, lower, read_network
 from pipeline.bundle import Bundle
 from pipeline.compile import Recipe, compile_bundle
+from pipeline.compiling import compile_network
 from pipeline.errors import RequestError, WorkFailedError
 from pipeline.gpu.build import calls_on, kernels_of
 from pipeline.models import InputSpec, Model, load
@@ -19,7 +20,7 @@ from pipeline.profiling.gpu_profile import profile_on_gpu
 from pipeline.profiling.gpu_table import describe_gpu, gpu_rows
 from pipeline.profiling.replay_worker import FEWEST_ROUNDS
 from pipeline.profiling.trace import trace
-from pipeline.targets import gpu_target
+from pipeline.targets import gpu_target, host
 from pipeline.targets.gpu import GPUS
 from tests.cuda.test_graph import FakeRuntime
 
@@ -120,22 +121,24 @@ def test_a_bundle_of_another_compiler_is_refused(made: Made, found) -> None:
 def test_the_worker_replays_the_whole_and_each_kernel_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With a bundle for the CPU, whose kernels run when a graph is captured."""
+    """With kernels for the CPU, which run when a graph is captured."""
     runtime = FakeRuntime()
     monkeypatch.setattr(cuda_worker, "load_runtime", lambda: None)
     monkeypatch.setattr(cuda_worker, "cuda_runtime", lambda: runtime)
     monkeypatch.setattr(tvm, "cuda", lambda _: tvm.cpu())
-    recipe = Recipe(NAME, "host", tmp_path / "no-logs", SPEC)
-    compiled = compile_bundle(recipe, tmp_path / "bundle")
-    image = tmp_path / "input.npy"
-    np.save(image, compiled.model.example.numpy())
-    request = {"library": str(compiled.bundle.library), "input": str(image), "seconds": 1e-3}
+    model = load(NAME, SPEC)
+    lowered = lower(model, host())
+    functions = {kernel: apply(kernel, by_hand(kernel, host())) for kernel in lowered.kernels}
+    module, names = emitted(lowered, functions)
+    library, image = tmp_path / "model.so", tmp_path / "input.npy"
+    compile_network(module, host(), apart=True).export_library(str(library))
+    np.save(image, model.example.numpy())
+    request = {"library": str(library), "input": str(image), "seconds": 1e-3}
     reply = cuda_worker.profile(request)
-    kernels = compiled.bundle.manifest.kernels
-    calls = sum(one.calls for one in kernels)
+    calls = Counter(names[call.kernel] for call in lowered.calls)
     assert reply["same"]
-    assert Counter(reply["names"]) >= Counter({one.function: one.calls for one in kernels})
-    assert len(reply["seconds"]) == len(reply["names"]) >= calls
+    assert Counter(reply["names"]) >= calls
+    assert len(reply["seconds"]) == len(reply["names"]) >= calls.total()
     assert len(reply["whole"]) == FEWEST_ROUNDS * (cuda_worker.TURN - 1)
     # One graph of the whole; of each kernel one that says how long it takes, and one that counts.
     assert Counter(runtime.calls)["cudaStreamBeginCapture"] == 1 + 2 * len(reply["names"])
