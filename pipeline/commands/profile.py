@@ -30,7 +30,7 @@ def profile(
 ) -> None:
     """Show where the time of a network goes: each kernel, and the PyTorch modules it is made of.
 
-    Kernels are called one at a time on the network's own tensors, apart from any timed run.
+    A second library of the same kernels looks at the clock between them.
 
     \b
     shufflenet-tvm profile shufflenet-1.0x-g3

@@ -10,19 +10,18 @@ Xeon of AVX-512, ShuffleNet 1.0x in 3 groups takes 2 % less, and 0.5x 4 %.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tvm import IRModule, relax, tirx
-from tvm.ir import Constant, GlobalVar
+from tvm.ir import GlobalVar
 from tvm.tirx import PrimFunc
 
+from pipeline.passes.kernel_calls import KernelCalls, read_calls
 from pipeline.passes.plan_memory import Held, planned
 from schedules.cpu.phases import Phases, bytes_of, in_region, phases_of, region
 
 MAIN, NETWORK = "main", "network"
-IN_PLACE = "relax.call_tir_inplace"
-CALLS = ("relax.call_tir", IN_PLACE)
 
 
 @dataclass(frozen=True)
@@ -63,40 +62,26 @@ def in_regions(module: IRModule) -> IRModule:
     return IRModule(functions, attrs=module.attrs, global_infos=module.global_infos)
 
 
-@dataclass
-class _Calls:
-    """The calls of a network: what each takes as tensors, by number, and what these are."""
-
-    calls: list[tuple[GlobalVar, list[int]]] = field(default_factory=list)
-    types: list[Any] = field(default_factory=list)
-    constants: dict[int, Constant] = field(default_factory=dict)
-
-    def new(self, form: Any) -> int:
-        """The number of another tensor."""
-        self.types.append(form)
-        return len(self.types) - 1
-
-
 def in_one_region(module: IRModule) -> IRModule:
     """The module whose "main" runs all scheduled functions that it calls in one region.
 
     ValueError if "main" is anything but such calls, and a reshape of their result.
     """
     kernels, main = _phased(module), module[MAIN]
-    calls, results = _read(main)
-    network, size = _network(kernels, calls, results)
-    types = [calls.types[number] for number in results]
+    read = read_calls(main)
+    network, size = _network(kernels, read)
+    types = [read.types[number] for number in read.results]
     types += [relax.TensorType((size,), "uint8")] if size else []
     builder = relax.BlockBuilder()
     image = relax.Var(main.params[0].name, main.params[0].ty)
     with builder.function(MAIN, [image]):
         with builder.dataflow():
             name = builder.add_func(network.with_attr("global_symbol", NETWORK), NETWORK)
-            arguments = [image, *calls.constants.values()]
+            arguments = [image, *read.constants.values()]
             made = builder.emit(relax.call_tir(name, arguments, types if types[1:] else types[0]))
             parts = [
                 builder.emit(relax.TupleGetItem(made, number)) if types[1:] else made
-                for number in range(len(results))
+                for number in range(len(read.results))
             ]
             output = builder.emit_output(relax.Tuple(parts) if parts[1:] else parts[0])
         builder.emit_func_output(output)
@@ -106,96 +91,31 @@ def in_one_region(module: IRModule) -> IRModule:
     return IRModule(functions, global_infos=module.global_infos)
 
 
-def _read(main: relax.Function) -> tuple[_Calls, list[int]]:
-    """The calls of a network, and the numbers of its results. The image is tensor 0."""
-    read = _Calls()
-    numbers: dict[Any, list[int]] = {main.params[0]: [read.new(main.params[0].ty)]}
-
-    def of(value: Any) -> int:
-        if isinstance(value, Constant):
-            for number, known in read.constants.items():
-                if known.same_as(value):
-                    return number
-            number = read.new(value.ty)
-            read.constants[number] = value
-            return number
-        return numbers[value][0]
-
-    for block in main.body.blocks:
-        for binding in block.bindings:
-            numbers[binding.var] = _made(read, binding.value, numbers, of)
-    return read, numbers[main.body.body]
-
-
-def _made(read: _Calls, value: Any, numbers: Mapping[Any, list[int]], of: Any) -> list[int]:
-    """The tensors that a binding stands for."""
-    if isinstance(value, relax.Var):
-        return numbers[value]
-    if isinstance(value, relax.Tuple):
-        return [of(one) for one in value.fields]
-    if isinstance(value, relax.TupleGetItem):
-        return [numbers[value.tuple_value][value.index]]
-    operator = getattr(value.op, "name", None)
-    if operator == "relax.reshape":
-        (number,) = numbers[value.args[0]]
-        read.types[number] = relax.TensorType(value.ty.shape, value.ty.dtype)
-        return [number]
-    if operator not in CALLS:
-        raise ValueError(f"{operator} is no call of a kernel")
-    name, arguments = value.args
-    taken = [of(one) for one in arguments.fields]
-    forms = value.ty_args[0]
-    forms = list(forms.fields) if isinstance(forms, relax.TupleType) else [forms]
-    places = (
-        [int(one) for one in value.attrs.inplace_indices]
-        if operator == IN_PLACE
-        else [-1] * len(forms)
-    )
-    written = [
-        read.new(form) if place < 0 else taken[place]
-        for form, place in zip(forms, places, strict=True)
-    ]
-    fresh = [number for number, place in zip(written, places, strict=True) if place < 0]
-    read.calls.append((name, [*taken, *fresh]))
-    return written
-
-
-def _network(
-    kernels: Mapping[GlobalVar, _Phased], calls: _Calls, results: list[int]
-) -> tuple[PrimFunc, int]:
+def _network(kernels: Mapping[GlobalVar, _Phased], read: KernelCalls) -> tuple[PrimFunc, int]:
     """The function of the image, constants, results and memory, and how many bytes that is."""
-    outside = [0, *calls.constants, *results]
-    buffers = {number: _buffer(f"t{number}", calls.types[number]) for number in outside}
-    held: dict[int, Held] = {}
-    scratch: list[list[Held]] = []
-    for at, (name, tensors) in enumerate(calls.calls):
-        for number in tensors:
-            if number not in buffers:
-                first = held[number].first if number in held else at
-                held[number] = Held(bytes_of(calls.types[number]), first, at)
-        scratch.append([Held(bytes_of(one), at, at) for one in kernels[name].phases.scratch])
-    flat = [one for own in scratch for one in own]
-    offsets, size = planned(list(held.values()), flat)
-    at_of = dict(zip(held, offsets[: len(held)], strict=True))
-    own_offsets = iter(offsets[len(held) :])
-    memory = tirx.decl_buffer((size,), "uint8", name="memory") if size else None
-
-    def inside(offset: int) -> Any:
-        return tirx.address_of(tirx.BufferLoad(memory, [offset]))
-
-    made_calls = []
-    for (name, tensors), own in zip(calls.calls, scratch, strict=True):
-        places = [
-            buffers[number].data if number in buffers else inside(at_of[number])
-            for number in tensors
-        ]
-        places += [inside(next(own_offsets)) for _ in own]
-        kernel = kernels[name]
-        for phase, symbol in zip(kernel.phases.phases, kernel.names, strict=True):
-            made_calls.append((symbol, [places[number] for number in phase.tensors]))
-    parameters = [buffers[number] for number in outside]
-    parameters += [] if memory is None else [memory]
-    return PrimFunc(parameters, region(made_calls)).with_attr("s_tir", True), size
+    numbers = [0, *read.constants, *read.results]
+    outside = {number: _buffer(f"t{number}", read.types[number]) for number in numbers}
+    held = read.held(outside)
+    own = [
+        Held(bytes_of(tensor), at, at)
+        for at, (name, _) in enumerate(read.calls)
+        for tensor in kernels[name].phases.scratch
+    ]
+    offsets, size = planned(list(held.values()), own)
+    memory = tirx.decl_buffer((size,), "uint8", name="memory")
+    inside = [tirx.address_of(tirx.BufferLoad(memory, [offset])) for offset in offsets]
+    places = {number: buffer.data for number, buffer in outside.items()}
+    places |= dict(zip(held, inside, strict=False))
+    scratch = iter(inside[len(held) :])
+    calls = []
+    for name, tensors in read.calls:
+        made = kernels[name].phases
+        taken = [places[number] for number in tensors]
+        taken += [next(scratch) for _ in made.scratch]
+        for symbol, phase in zip(kernels[name].names, made.phases, strict=True):
+            calls.append((symbol, [taken[number] for number in phase.tensors]))
+    parameters = [*outside.values(), *([memory] if size else [])]
+    return PrimFunc(parameters, region(calls)).with_attr("s_tir", True), size
 
 
 def _buffer(name: str, form: Any) -> Any:

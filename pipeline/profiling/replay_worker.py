@@ -1,4 +1,4 @@
-"""Times the kernels of a bundle one at a time, in a process with TVM's runtime alone.
+"""Times the kernels of a bundle, each by itself, in a process with TVM's runtime alone.
 
     python -m pipeline.profiling.replay_worker REQUEST.json REPLY.json
 

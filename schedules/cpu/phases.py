@@ -61,20 +61,10 @@ def phases_of(function: PrimFunc) -> Phases:
     scratch = tuple(buffer for buffer in buffers if buffer.scope() != "local")
     local = [buffer for buffer in buffers if buffer.scope() == "local"]
     tensors = (*function.params, *scratch)
-    outer = nests_of([function]) if root else [function.body]
-    nests = [one for nest in outer for one in _between_waits(nest)]
+    nests = nests_of([function]) if root else [function.body]
     lie_apart = bool(function.attrs and function.attrs.get("tirx.noalias"))
     phases = tuple(_phase(nest, tensors, local, lie_apart) for nest in nests)
     return Phases(tuple(function.params), scratch, phases)
-
-
-def _between_waits(nest: Any) -> list[Any]:
-    """The nests of a region, or the only one outside of any."""
-    if isinstance(nest, tirx.AttrStmt):
-        return _between_waits(nest.body)
-    if isinstance(nest, tirx.SeqStmt):
-        return [one for part in nest.seq for one in _between_waits(part)]
-    return [nest]
 
 
 def _phase(nest: Any, tensors: Sequence[Any], local: Sequence[Any], lie_apart: bool) -> Phase:

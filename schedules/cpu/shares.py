@@ -36,7 +36,7 @@ class Shared:
 def in_shares(
     whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[PrimFunc], loops: Sequence[Shared]
 ) -> PrimFunc:
-    """One function of stages that share buffers, as one parallel region.
+    """One function of stages that share buffers, each a phase of its own.
 
     Arguments as of `in_strips`, and of each part the loop whose iterations cores share.
     """
@@ -48,13 +48,8 @@ def in_shares(
         last = {buffer: tirx.Buffer(f"{buffer.name}_last", buffer.ty) for buffer in buffers}
         scratch += [*buffers, *(last.values() if shared.narrower else [])]
         for nest in nests_of([part]):
-            stages.append(_pragma("parallel_barrier_when_finish", _dealt(nest, shared, last)))
-    region = _pragma("parallel_launch_point", tirx.SeqStmt(stages))
-    return function(whole.params, [*nests_of(borders), region], scratch, whole.attrs)
-
-
-def _pragma(name: str, body: Any) -> Any:
-    return tirx.AttrStmt(tirx.IntImm("int32", 0), f"pragma_{name}", tirx.IntImm("int32", 1), body)
+            stages.append(_dealt(nest, shared, last))
+    return function(whole.params, [*nests_of(borders), *stages], scratch, whole.attrs)
 
 
 def _dealt(nest: Any, shared: Shared, last: dict[Any, Any]) -> Any:

@@ -4,7 +4,7 @@
     for strip: pointwise(strip)    ->        depthwise(strip)
                                              pointwise(strip)
 
-It is one parallel region instead of two, and the buffer between them is never larger than a strip.
+It is one parallel loop instead of two, and the buffer between them is never larger than a strip.
 Where a window reads what is made in the strip, a strip is a sequence of steps of a few rows each:
 
     for strip: for row: convolution(strip, row)       for strip in parallel:

@@ -1,0 +1,58 @@
+"""A network in one parallel region computes what its kernels compute one by one."""
+
+import numpy as np
+import pytest
+import tvm
+from tvm import IRModule, relax
+
+from pipeline.build import apply, by_hand, emitted, lower
+from pipeline.compiling import compile_network
+from pipeline.models import InputSpec, load
+from pipeline.passes.kernel_calls import read_calls
+from pipeline.passes.one_region import in_one_region
+from pipeline.targets import host
+
+# Branches, pools, and tensors that are updated in place.
+NETWORK = "shufflenet-0.25x-g4-se"
+
+
+def test_one_region_computes_the_same_to_the_bit() -> None:
+    model = load(NETWORK, InputSpec(64, 64), seed=6)
+    print("seed 6")
+    lowered = lower(model, host())
+    functions = {kernel: apply(kernel, by_hand(kernel, host())) for kernel in lowered.kernels}
+    module, _ = emitted(lowered, functions)
+    image = tvm.runtime.tensor(model.example.numpy())
+    together, apart = (
+        relax.VirtualMachine(compile_network(module, host(), apart), tvm.cpu())["main"](image)
+        for apart in (False, True)
+    )
+    assert np.isfinite(apart.numpy()).all()
+    np.testing.assert_array_equal(together.numpy(), apart.numpy())
+
+
+def test_calls_are_read_with_what_they_write_in_place() -> None:
+    lowered = lower(load(NETWORK, InputSpec(64, 64)), host())
+    functions = {kernel: apply(kernel, by_hand(kernel, host())) for kernel in lowered.kernels}
+    read = read_calls(emitted(lowered, functions)[0]["main"])
+    assert len(read.calls) == len(lowered.calls)
+    names: dict[str, int] = {lowered.network.source: 0}
+    for call, (_, tensors) in zip(lowered.calls, read.calls, strict=True):
+        kernel = call.kernel
+        own = [*kernel.inputs, *[None] * len(call.constants_in_order), *kernel.outputs]
+        for name, number in zip(own, tensors, strict=True):
+            if name is not None:
+                assert names.setdefault(call.tensors[name], number) == number
+    assert read.results == [names[lowered.network.result]]
+    assert len(set(names.values())) == len(names)
+
+
+def test_another_operator_is_named() -> None:
+    builder, image = relax.BlockBuilder(), relax.Var("image", relax.TensorType((4,), "float32"))
+    with builder.function("main", [image]):
+        with builder.dataflow():
+            made = builder.emit_output(relax.op.add(image, image))
+        builder.emit_func_output(made)
+    module: IRModule = builder.get()
+    with pytest.raises(ValueError, match=r"relax\.add is no call of a kernel"):
+        in_one_region(module)
