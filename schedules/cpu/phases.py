@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any
 
-import numpy as np
 import tvm_ffi
-from tvm import s_tir, tirx
+from tvm import DataType, s_tir, tirx
 from tvm.ir import Call, GlobalVar, PointerType, PrimType
 from tvm.tirx import PrimFunc
 
@@ -137,8 +136,9 @@ def in_region(made: Phases, names: Sequence[GlobalVar]) -> PrimFunc:
 
 def bytes_of(tensor: Any) -> int:
     """The size of a buffer or of a type of tensors."""
-    extents = [int(extent) for extent in tensor.shape]
-    return prod(extents) * int(np.dtype(str(tensor.dtype)).itemsize)
+    element = DataType(str(tensor.dtype))
+    bits = prod(int(extent) for extent in tensor.shape) * int(element.lanes * element.bits)
+    return bits // 8
 
 
 def rounded(size: int) -> int:
