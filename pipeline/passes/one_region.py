@@ -19,7 +19,7 @@ from tvm.tirx import PrimFunc
 
 from pipeline.passes.kernel_calls import KernelCalls, read_calls
 from pipeline.passes.plan_memory import Held, planned
-from schedules.cpu.phases import Phases, bytes_of, in_region, phases_of, region
+from schedules.cpu.phases import Phases, bytes_of, in_region, is_parallel, phases_of, region
 
 MAIN, NETWORK = "main", "network"
 
@@ -53,9 +53,17 @@ def _phased(module: IRModule) -> dict[GlobalVar, _Phased]:
 
 
 def in_regions(module: IRModule) -> IRModule:
-    """The module with every scheduled function calling its phases in a region of its own."""
+    """The module with every scheduled function calling its phases in a region of its own.
+
+    What runs on one core stays as it is, without phases.
+    """
     functions: dict[GlobalVar, Any] = dict(module.functions_items())
-    for name, one in _phased(module).items():
+    parallel = {
+        name: function
+        for name, function in functions.items()
+        if isinstance(function, PrimFunc) and is_parallel(function)
+    }
+    for name, one in _phased(IRModule(parallel)).items():
         own = in_region(one.phases, one.names)
         functions[name] = own.with_attr("global_symbol", name.name_hint)
         functions |= one.functions

@@ -66,6 +66,17 @@ def phases_of(function: PrimFunc) -> Phases:
     return Phases(tuple(function.params), scratch, phases)
 
 
+def is_parallel(function: PrimFunc) -> bool:
+    """Whether any loop of a function is one of all cores."""
+    found: list[bool] = []
+
+    def look(loop: Any) -> None:
+        found.append(loop.kind == tirx.ForKind.PARALLEL)
+
+    tvm_ffi.structural_walk(function.body, (tirx.For, look), order="post")
+    return any(found)
+
+
 def _phase(nest: Any, tensors: Sequence[Any], local: Sequence[Any], lie_apart: bool) -> Phase:
     """The code generator takes accesses to different places for accesses to different values, and
     of what it knows by any other expression supposes nothing."""
