@@ -26,6 +26,8 @@ from schedules.machine import LINE
 
 # Bytes. Of less the compiler takes memory from the stack, where tensors do not begin with a line.
 PAGE = 4096
+# Cores that a region tells from each other; of more, some are idle.
+MOST = 64
 # The attribute of a phase; of no other function are loops dealt out by its last two parameters.
 PHASE = "phase"
 # TVM hands such a function its arguments as they are.
@@ -110,13 +112,18 @@ def _place(tensor: Any) -> Any:
 def region(calls: Sequence[tuple[GlobalVar, Sequence[Any]]], *before: Any) -> Any:
     """The statements that call phases, each with the places of its tensors, on all cores."""
     cores = tirx.Var("cores", "int32")
-    every = _one_after_other([_on_every_core(*call, cores) for call in calls])
-    count = tirx.call_packed("runtime.NumThreads")
-    return tirx.SeqStmt([*before, tirx.Bind(cores, count), _pragma("parallel_launch_point", every)])
-
-
-def _one_after_other(stmts: Sequence[Any]) -> Any:
-    return stmts[0] if len(stmts) == 1 else tirx.SeqStmt(list(stmts))
+    who = tirx.decl_buffer((MOST,), "uint64", name="who")
+    turn = tirx.Var("turn", "int32")
+    tell = tirx.BufferStore(who, tirx.call_extern("uint64", "pthread_self"), [turn])
+    told = tirx.For(turn, 0, MOST, tirx.ForKind.PARALLEL, tell)
+    count: Any = tirx.IntImm("int32", 1)
+    for one in range(1, MOST):
+        other = tirx.NE(tirx.BufferLoad(who, [one]), tirx.BufferLoad(who, [one - 1]))
+        count = count + tirx.Cast("int32", other)
+    every = [_on_every_core(*call, cores) for call in calls]
+    known = [_pragma("parallel_barrier_when_finish", told), tirx.Bind(cores, count)]
+    body = tirx.SeqStmt([*known, *every])
+    return tirx.SeqStmt([*before, tirx.AllocBuffer(who), _pragma("parallel_launch_point", body)])
 
 
 def _on_every_core(phase: GlobalVar, places: Sequence[Any], cores: Any) -> Any:
