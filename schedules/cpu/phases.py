@@ -113,17 +113,30 @@ def region(calls: Sequence[tuple[GlobalVar, Sequence[Any]]], *before: Any) -> An
     """The statements that call phases, each with the places of its tensors, on all cores."""
     cores = tirx.Var("cores", "int32")
     who = tirx.decl_buffer((MOST,), "uint64", name="who")
-    turn = tirx.Var("turn", "int32")
+    seen = tirx.decl_buffer((MOST,), "int32", name="seen")
+    turn, turn_of = tirx.Var("turn", "int32"), tirx.Var("turn_of", "int32")
     tell = tirx.BufferStore(who, tirx.call_extern("uint64", "pthread_self"), [turn])
     told = tirx.For(turn, 0, MOST, tirx.ForKind.PARALLEL, tell)
-    count: Any = tirx.IntImm("int32", 1)
-    for one in range(1, MOST):
-        other = tirx.NE(tirx.BufferLoad(who, [one]), tirx.BufferLoad(who, [one - 1]))
-        count = count + tirx.Cast("int32", other)
+    # All cores write the same numbers to the same places.
+    before_one = tirx.BufferLoad(seen, [turn_of - 1])
+    new = tirx.NE(tirx.BufferLoad(who, [turn_of]), tirx.BufferLoad(who, [turn_of - 1]))
+    sums = tirx.For(
+        turn_of, 1, MOST - 1, tirx.ForKind.SERIAL,
+        tirx.BufferStore(seen, before_one + tirx.Cast("int32", new), [turn_of]),
+    )  # fmt: skip
+    count = tirx.BufferLoad(seen, [MOST - 1])
     every = [_on_every_core(*call, cores) for call in calls]
-    known = [_pragma("parallel_barrier_when_finish", told), tirx.Bind(cores, count)]
+    first = tirx.BufferStore(seen, tirx.IntImm("int32", 1), [0])
+    known = [_pragma("parallel_barrier_when_finish", told), first, sums, tirx.Bind(cores, count)]
     body = tirx.SeqStmt([*known, *every])
-    return tirx.SeqStmt([*before, tirx.AllocBuffer(who), _pragma("parallel_launch_point", body)])
+    return tirx.SeqStmt(
+        [
+            *before,
+            tirx.AllocBuffer(who),
+            tirx.AllocBuffer(seen),
+            _pragma("parallel_launch_point", body),
+        ]
+    )
 
 
 def _on_every_core(phase: GlobalVar, places: Sequence[Any], cores: Any) -> Any:
