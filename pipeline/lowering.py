@@ -13,6 +13,7 @@ from typing import Any
 import tvm
 from tvm import tirx
 from tvm.tirx.compilation_pipeline import get_tir_pipeline, register_tir_pipeline
+from tvm_ffi import structural_map
 
 from schedules.cpu.phases import dealt
 
@@ -50,25 +51,14 @@ def keep_on_stack() -> Any:
     """The pass that leaves every buffer of scope "local" to the code generator."""
 
     def transform(function: Any, _module: Any, _context: Any) -> Any:
-        return function.with_body(_marked(function.body))
+        return function.with_body(structural_map(function.body, (tirx.AllocBuffer, _marked)))
 
     return tirx.transform.prim_func_pass(transform, opt_level=0, name="KeepOnStack")
 
 
-def _marked(stmt: Any) -> Any:
-    """The statement with every local allocation in it marked."""
-    if isinstance(stmt, tirx.AllocBuffer) and stmt.buffer.scope() == "local":
-        return tirx.AllocBuffer(stmt.buffer, {**stmt.annotations, LEFT: tirx.IntImm("int32", 1)})
-    if isinstance(stmt, tirx.SeqStmt):
-        return tirx.SeqStmt([_marked(one) for one in stmt.seq])
-    if isinstance(stmt, tirx.For):
-        return tirx.For(
-            stmt.loop_var, stmt.min, stmt.extent, stmt.kind, _marked(stmt.body),
-            stmt.thread_binding, stmt.annotations, stmt.step,
-        )  # fmt: skip
-    if isinstance(stmt, tirx.AttrStmt):
-        return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, _marked(stmt.body))
-    if isinstance(stmt, tirx.IfThenElse):
-        other = None if stmt.else_case is None else _marked(stmt.else_case)
-        return tirx.IfThenElse(stmt.condition, _marked(stmt.then_case), other)
-    return stmt
+def _marked(allocated: Any) -> Any:
+    """An allocation, left to the code generator if it is local."""
+    if allocated.buffer.scope() != "local":
+        return allocated
+    left = {LEFT: tirx.IntImm("int32", 1)}
+    return tirx.AllocBuffer(allocated.buffer, {**allocated.annotations, **left})

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any
 
-import tvm_ffi
 from tvm import DataType, s_tir, tirx
 from tvm.ir import Call, GlobalVar, PointerType, PrimType
 from tvm.tirx import PrimFunc
+from tvm_ffi import structural_map, structural_walk
 
 from schedules.cpu.strips import nests_of
 from schedules.machine import LINE
@@ -27,9 +27,11 @@ from schedules.machine import LINE
 # Bytes. Of less the compiler takes memory from the stack, where tensors do not begin with a line.
 PAGE = 4096
 # Cores that a region tells from each other; of more, some are idle.
-MOST = 64
+MOST = 256
 # The attribute of a phase; of no other function are loops dealt out by its last two parameters.
 PHASE = "phase"
+# The attribute of a row of phases that all cores go through together.
+REGION = "region"
 # TVM hands such a function its arguments as they are.
 AS_THEY_ARE = {"calling_conv": -1, PHASE: True, "s_tir": True}
 
@@ -75,7 +77,7 @@ def is_parallel(function: PrimFunc) -> bool:
     def look(loop: Any) -> None:
         found.append(loop.kind == tirx.ForKind.PARALLEL)
 
-    tvm_ffi.structural_walk(function.body, (tirx.For, look), order="post")
+    structural_walk(function.body, (tirx.For, look), order="post")
     return any(found)
 
 
@@ -83,7 +85,7 @@ def _phase(nest: Any, tensors: Sequence[Any], local: Sequence[Any], lie_apart: b
     """The code generator takes accesses to different places for accesses to different values, and
     of what it knows by any other expression supposes nothing."""
     found: set[Any] = set()
-    tvm_ffi.structural_walk(nest, (tirx.Var, found.add), order="post")
+    structural_walk(nest, (tirx.Var, found.add), order="post")
     taken = [number for number, tensor in enumerate(tensors) if tensor in found]
     places = [_place(tensors[number]) for number in taken]
     block = s_tir.SBlock(
@@ -110,44 +112,21 @@ def _place(tensor: Any) -> Any:
 
 
 def region(calls: Sequence[tuple[GlobalVar, Sequence[Any]]], *before: Any) -> Any:
-    """The statements that call phases, each with the places of its tensors, on all cores."""
-    cores = tirx.Var("cores", "int32")
-    who = tirx.decl_buffer((MOST,), "uint64", name="who")
-    seen = tirx.decl_buffer((MOST,), "int32", name="seen")
-    turn, turn_of = tirx.Var("turn", "int32"), tirx.Var("turn_of", "int32")
-    tell = tirx.BufferStore(who, tirx.call_extern("uint64", "pthread_self"), [turn])
-    told = tirx.For(turn, 0, MOST, tirx.ForKind.PARALLEL, tell)
-    # All cores write the same numbers to the same places.
-    before_one = tirx.BufferLoad(seen, [turn_of - 1])
-    new = tirx.NE(tirx.BufferLoad(who, [turn_of]), tirx.BufferLoad(who, [turn_of - 1]))
-    sums = tirx.For(
-        turn_of, 1, MOST - 1, tirx.ForKind.SERIAL,
-        tirx.BufferStore(seen, before_one + tirx.Cast("int32", new), [turn_of]),
-    )  # fmt: skip
-    count = tirx.BufferLoad(seen, [MOST - 1])
-    every = [_on_every_core(*call, cores) for call in calls]
-    first = tirx.BufferStore(seen, tirx.IntImm("int32", 1), [0])
-    known = [_pragma("parallel_barrier_when_finish", told), first, sums, tirx.Bind(cores, count)]
-    body = tirx.SeqStmt([*known, *every])
-    return tirx.SeqStmt(
-        [
-            *before,
-            tirx.AllocBuffer(who),
-            tirx.AllocBuffer(seen),
-            _pragma("parallel_launch_point", body),
-        ]
-    )
+    """The statements that call phases, each with the places of its tensors, on all cores.
+
+    Until it is lowered it is what one core does: it looks like that to whoever plans memory, who
+    would have cores share what each keeps to itself.
+    """
+    alone = [tirx.IntImm("int32", number) for number in (0, 1)]
+    made = [
+        tirx.Evaluate(Call(phase, [*places, *alone], ret_ty="int32")) for phase, places in calls
+    ]
+    body = tirx.AttrStmt(tirx.IntImm("int32", 0), REGION, tirx.IntImm("int32", 1), _row(made))
+    return _row([*before, body])
 
 
-def _on_every_core(phase: GlobalVar, places: Sequence[Any], cores: Any) -> Any:
-    core = tirx.Var("core", "int32")
-    call = tirx.Evaluate(Call(phase, [*places, core, cores], ret_ty="int32"))
-    loop = tirx.For(core, 0, cores, tirx.ForKind.PARALLEL, call)
-    return _pragma("parallel_barrier_when_finish", loop)
-
-
-def _pragma(name: str, body: Any) -> Any:
-    return tirx.AttrStmt(tirx.IntImm("int32", 0), f"pragma_{name}", tirx.IntImm("int32", 1), body)
+def _row(parts: Sequence[Any]) -> Any:
+    return tirx.SeqStmt(list(parts)) if parts[1:] else parts[0]
 
 
 def in_region(made: Phases, names: Sequence[GlobalVar]) -> PrimFunc:
@@ -178,38 +157,60 @@ def rounded(size: int) -> int:
 
 
 def dealt(function: PrimFunc) -> PrimFunc:
-    """A lowered phase whose parallel loop has become the core's share of it.
+    """A lowered function whose regions are those of all cores; a phase does the core's share.
 
-    A phase without one is of the first core. Any other function is as it was.
+    A phase without a parallel loop is of the first core.
     """
     if not function.attrs or PHASE not in function.attrs:
-        return function
+        return function.with_body(structural_map(function.body, (tirx.AttrStmt, _launched)))
     core, cores = list(function.params)[-2:]
-    body, found = _shared(function.body, core, cores)
-    return function.with_body(body if found else tirx.IfThenElse(core.equal(0), body, None))
+    if not is_parallel(function):
+        return function.with_body(tirx.IfThenElse(core.equal(0), function.body, None))
+
+    def share(loop: Any) -> Any:
+        return _shared(loop, core, cores) if loop.kind == tirx.ForKind.PARALLEL else loop
+
+    return function.with_body(structural_map(function.body, (tirx.For, share)))
 
 
-def _shared(stmt: Any, core: Any, cores: Any) -> tuple[Any, bool]:
-    """The statement with its parallel loop dealt out, and whether there was one."""
-    if isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL:
-        each = tirx.truncdiv(stmt.extent + cores - 1, cores)
-        first = tirx.Min(core * each, stmt.extent)
-        share = tirx.Min(first + each, stmt.extent) - first
-        serial = tirx.ForKind.SERIAL
-        return tirx.For(stmt.loop_var, first, share, serial, stmt.body), True
-    if isinstance(stmt, tirx.SeqStmt):
-        parts = [_shared(part, core, cores) for part in stmt.seq]
-        return tirx.SeqStmt([part for part, _ in parts]), any(found for _, found in parts)
-    if isinstance(stmt, tirx.For):
-        body, found = _shared(stmt.body, core, cores)
-        return tirx.For(
-            stmt.loop_var, stmt.min, stmt.extent, stmt.kind, body,
-            stmt.thread_binding, stmt.annotations, stmt.step,
-        ), found  # fmt: skip
-    if isinstance(stmt, tirx.AttrStmt):
-        body, found = _shared(stmt.body, core, cores)
-        return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, body), found
-    if isinstance(stmt, tirx.IfThenElse) and stmt.else_case is None:
-        body, found = _shared(stmt.then_case, core, cores)
-        return tirx.IfThenElse(stmt.condition, body, None), found
-    return stmt, False
+def _shared(loop: Any, core: Any, cores: Any) -> Any:
+    """The core's share of a loop."""
+    each = tirx.truncdiv(loop.extent + cores - 1, cores)
+    first = tirx.Min(core * each, loop.extent)
+    count = tirx.Min(first + each, loop.extent) - first
+    return tirx.For(loop.loop_var, first, count, tirx.ForKind.SERIAL, loop.body)
+
+
+def _launched(found: Any) -> Any:
+    """A region that all cores run at once, and between calls wait for each other.
+
+    Each sees by its turns which it is and of how many: of n cores that take turns, each has every
+    n-th. Whoever has fewer than two sees that there are more than `MOST`.
+    """
+    if found.attr_key != REGION:
+        return found
+    mine = tirx.decl_buffer((2,), "int32", name="mine", scope="local")
+    last, apart = (tirx.BufferLoad(mine, [number]) for number in range(2))
+    turn = tirx.Var("turn", "int32")
+    seen = [tirx.BufferStore(mine, tirx.abs(turn - last), [1]), tirx.BufferStore(mine, turn, [0])]
+    turns = tirx.For(turn, 0, 2 * MOST, tirx.ForKind.PARALLEL, tirx.SeqStmt(seen))
+    cores, core = tirx.Var("cores", "int32"), tirx.Var("core", "int32")
+    calls = [
+        tirx.Evaluate(Call(one.value.op, [*one.value.args[:-2], core, cores], ret_ty="int32"))
+        for one in getattr(found.body, "seq", [found.body])
+    ]
+    body = [
+        tirx.AllocBuffer(mine),
+        tirx.BufferStore(mine, tirx.IntImm("int32", 2**30), [0]),
+        tirx.BufferStore(mine, tirx.IntImm("int32", 2**31 - 1), [1]),
+        _pragma("parallel_stride_pattern", turns),
+        tirx.Bind(cores, tirx.Min(apart, MOST)),
+        tirx.Bind(core, tirx.Min(tirx.truncmod(last, apart), MOST)),
+        *(_pragma("parallel_barrier_when_finish", call) for call in calls[:-1]),
+        calls[-1],
+    ]
+    return _pragma("parallel_launch_point", tirx.SeqStmt(body))
+
+
+def _pragma(name: str, body: Any) -> Any:
+    return tirx.AttrStmt(tirx.IntImm("int32", 0), f"pragma_{name}", tirx.IntImm("int32", 1), body)

@@ -10,10 +10,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <tvm/ffi/c_api.h>
 
-enum { TASKS = 2, NAME = 256, ARGUMENTS = 64, ALIGNMENT = 64 };
+enum { TASKS = 2, NAME = 256, ARGUMENTS = 256, ALIGNMENT = 64 };
 
 typedef struct { void *sync; int32_t tasks; } Group;
 typedef int (*Lambda)(int task, Group *group, void *data);
@@ -37,23 +36,6 @@ static void *perform(void *words) {
     Task *task = words;
     task->failed = task->lambda(task->task, task->group, task->data);
     return NULL;
-}
-
-/* The one function that libraries look up by name is how many tasks there are. */
-static int look_up(void *context, const char *name, TVMFFIObjectHandle *found) {
-    static int any;
-    (void)context;
-    if (strcmp(name, "runtime.NumThreads")) fail("no function", name);
-    *found = &any;
-    return 0;
-}
-
-static int look_up_once(void **handle, int (*look)(void **)) { return *handle ? 0 : look(handle); }
-
-static int count_tasks(void *function, TVMFFIAny *arguments, int32_t count, TVMFFIAny *result) {
-    (void)function, (void)arguments, (void)count;
-    *result = (TVMFFIAny){.type_index = kTVMFFIInt, .v_int64 = TASKS};
-    return 0;
 }
 
 /* All tasks at once, as they may wait for each other. */
@@ -155,11 +137,6 @@ int main(int count, char **words) {
     provide(library, "__TVMBackendParallelBarrier", wait_for_all);
     provide(library, "__TVMBackendAllocWorkspace", allocate);
     provide(library, "__TVMBackendFreeWorkspace", release);
-    provide(library, "__TVMFFIEnvModLookupFromImports", look_up);
-    provide(library, "__TVMFFIHandleInitOnce", look_up_once);
-    provide(library, "__TVMFFIFunctionCall", count_tasks);
-    void *context = NULL, **place = dlsym(library, "__tvm_ffi__library_ctx");
-    if (place) *place = &context;
     program = fopen(words[2], "rb");
     if (!program) fail("no file", words[2]);
     int32_t tensors = number();

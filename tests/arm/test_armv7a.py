@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.build import Built, build
+from pipeline.build import Built, apply, build, emitted
 from pipeline.bundle import read_bundle
 from pipeline.check import TOLERANCES, compare, random_inputs
 from pipeline.export import export
 from pipeline.models import InputSpec, load
+from pipeline.passes.one_region import NETWORK, in_one_region
 from pipeline.records import Records
 from pipeline.targets import target_named
 from tests.arm.make_device import missing
@@ -56,27 +57,14 @@ def test_a_network_computes_what_pytorch_computes(tmp_path: Path, system: str, n
 
 
 def result(runner: Runner, built: Built, library: Path, image: np.ndarray) -> np.ndarray:
-    """What the kernels make of an image, one after the other, in memory that held no number."""
-    lowered = built.lowered
-    network, constants = lowered.network, lowered.layout.constants
-    tensors, at, calls = [image], {network.source: 0}, []
-
-    def number(name: str, value: np.ndarray) -> int:
-        at[name] = len(tensors)
-        tensors.append(value)
-        return at[name]
-
-    for call in lowered.calls:
-        kernel, names = call.kernel, call.tensors
-        arguments = [at[names[name]] for name in kernel.inputs]
-        at |= {names[name]: at[names[name]] for name in kernel.updates}
-        arguments += [
-            at[name] if name in at else number(name, constants[name])
-            for name in call.constants_in_order
-        ]
-        arguments += [
-            number(names[name], np.full(kernel.frames[name].shape, np.nan, "float32"))
-            for name in kernel.outputs
-        ]
-        calls.append(Call(PREFIX + built.names[kernel], arguments))
-    return runner.run(library, tensors, calls, at[network.result])
+    """What a network makes of an image, in memory that held no number."""
+    functions = {kernel: apply(kernel, one.tile) for kernel, one in built.served.items()}
+    module, _ = emitted(built.lowered, functions)
+    call = in_one_region(module)["main"].body.blocks[0].bindings[0].value
+    result, memory = call.ty_args[0].fields
+    (size,) = memory.shape
+    tensors = [image, *(constant.value.numpy() for constant in call.args[1].fields[1:])]
+    made = [tuple(map(int, result.shape)), (int(size) // 4,)]
+    tensors += [np.full(shape, np.nan, "float32") for shape in made]
+    calls = [Call(PREFIX + NETWORK, range(len(tensors)))]
+    return runner.run(library, tensors, calls, len(tensors) - len(made))
