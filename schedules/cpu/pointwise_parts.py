@@ -12,6 +12,7 @@ replaces what it is added to.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from schedules.cpu import pointwise, pointwise_deep, pointwise_lanes
 from schedules.cpu.pointwise import Pointwise
@@ -93,6 +94,7 @@ def _deep(work: Pointwise, machine: Machine) -> Iterator[PointwiseDeep]:
                 yield deep
 
 
+@cache
 def _cycles(part: Part, machine: Machine) -> float:
     """Cycles of one pixel of one group, with the tile that is chosen by hand."""
     if isinstance(part, PointwiseLanes):

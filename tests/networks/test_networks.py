@@ -22,6 +22,7 @@ from schedules.cpu.pointwise_lanes import PointwiseLanes
 
 # Float32 sums in another order through some fifty layers.
 TOLERANCE = 1e-4
+HOST = host()
 SMALL = InputSpec(64, 64)
 
 COMPILED = [
@@ -79,11 +80,11 @@ ON_ARM = [
 
 
 def lowered(model: Model) -> Lowered:
-    return lower(model, host())
+    return lower(model, HOST)
 
 
 def by_hand() -> Records:
-    return Records(host().family, {})
+    return Records(HOST.family, {})
 
 
 @pytest.mark.long
@@ -92,7 +93,7 @@ def test_network_laid_out_for_an_arm_core_computes_what_pytorch_computes(
     name: str, spec: InputSpec
 ) -> None:
     """With the loop nests of that core, compiled for this one."""
-    target = replace(host(), machine=CORES["cortex-a76"].machine)
+    target = replace(HOST, machine=CORES["cortex-a76"].machine)
     model = load(name, spec, seed=5)
     built = build(model, target, by_hand())
     works = [stage.work for kernel in built.lowered.kernels for stage in kernel.stages]
@@ -115,7 +116,7 @@ def test_compiled_large_network_computes_what_pytorch_computes(name: str, spec: 
 @pytest.mark.parametrize(("name", "spec"), COMPILED, ids=lambda case: str(case))
 def test_compiled_network_computes_what_pytorch_computes(name: str, spec: InputSpec) -> None:
     model = load(name, spec, seed=3)
-    built = build(model, host(), by_hand())
+    built = build(model, HOST, by_hand())
     text = built.executable.as_text()
     assert set(re.findall(r"vm\.builtin\.\w+", text)) == NEEDED
     assert re.findall(r"call +(?!vm\.)(\w+)", text) == ["network"]
@@ -136,7 +137,7 @@ def test_compiled_network_computes_what_pytorch_computes(name: str, spec: InputS
 def test_every_operator_of_every_model_is_served(name: str) -> None:
     model = load(name)
     made = lowered(model)
-    sources = [serve(kernel, host(), by_hand()).source for kernel in made.kernels]
+    sources = [serve(kernel, HOST, by_hand()).source for kernel in made.kernels]
     assert set(sources) == {"hand"}
     assert sum(call.kernel.macs for call in made.calls) == model.macs
     waits = sum(_waits(made, number) for number in range(len(made.calls)))
@@ -148,7 +149,7 @@ def _waits(made: Lowered, number: int) -> int:
     """How often the cores wait for each other in a call."""
     kernel = made.calls[number].kernel
     stages = sum(not isinstance(stage.work, Border) for stage in kernel.stages)
-    return 1 if serve(kernel, host(), by_hand()).tile.sharing == "strips" else stages
+    return 1 if serve(kernel, HOST, by_hand()).tile.sharing == "strips" else stages
 
 
 def test_branches_fill_the_tensor_that_an_earlier_kernel_began() -> None:
@@ -180,7 +181,7 @@ def test_shuffle_is_an_index_and_nothing_else(groups: int) -> None:
 
 
 def test_dump_writes_the_module_after_each_phase(tmp_path: Path) -> None:
-    build(load("mobilenet-0.25", SMALL), host(), by_hand(), tmp_path / "ir")
+    build(load("mobilenet-0.25", SMALL), HOST, by_hand(), tmp_path / "ir")
     phases = sorted(path.name for path in (tmp_path / "ir").iterdir())
     assert phases == ["1-imported.py", "2-simplified.py", "3-scheduled.py"]
     assert "batch_norm" in (tmp_path / "ir" / phases[0]).read_text()

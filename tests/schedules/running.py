@@ -21,6 +21,7 @@ AVX512 = Machine("avx512", 16, 32, 32, 32, 32768, 1048576, cores=2)
 NEON = Machine("neon", 4, 32, 8, 8, 65536, 524288, cores=4, memory_operands=False, lane_factor=True)
 MACHINES = [AVX2, AVX512, NEON]
 
+HOST = host()
 SEED = 20
 # A sum of a thousand products in another order, relative to the largest result.
 TOLERANCE = 1e-5
@@ -90,7 +91,7 @@ def run_often(
     function: PrimFunc, kernel: Kernel, arguments: dict[str, Array], times: int
 ) -> list[dict[str, Array]]:
     """The same of so many calls, each with arguments of its own."""
-    library = compile_function(function, host())
+    library = compile_function(function, HOST)
     return [called(library["main"], kernel, arguments) for _ in range(times)]
 
 
