@@ -1,6 +1,11 @@
 """Phases compute what their function does, on however many cores, and each core does its share."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +26,7 @@ from schedules.frame import Frame
 from tests.schedules import layers
 from tests.schedules.running import AVX2, arguments_of, assert_same, called, run
 
+ROOT = Path(__file__).parents[2]
 UNIT = (7, 7, 20, 3, 80)
 
 
@@ -47,6 +53,18 @@ def test_a_core_does_its_own_share_only() -> None:
         np.testing.assert_allclose(found[written[-1]], whole[written[-1]], rtol=0, atol=1e-4)
     assert sum(written).tolist() == (whole == whole).astype(int).tolist()
     assert all(own.any() for own in written[:2])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_every_core_sees_which_it_is_and_of_how_many(threads: int) -> None:
+    known = [1, 2, 3, 4, 5, 256]
+    command = [sys.executable, "-m", "tests.schedules.cores", *map(str, known)]
+    environment = os.environ | {"TVM_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.PIPE)
+    for most, found in json.loads(done.stdout).items():
+        cores = min(threads, int(most))
+        each = -(-len(found) // cores)
+        assert found == [turn // each + 1000 * cores for turn in range(len(found))]
 
 
 def scheduled_by_hand(kernel: Kernel, sharing: Any) -> PrimFunc:
