@@ -55,14 +55,14 @@ def test_a_core_does_its_own_share_only() -> None:
     assert all(own.any() for own in written[:2])
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("threads", [1, 2])
 def test_every_core_sees_which_it_is_and_of_how_many(threads: int) -> None:
-    known = [1, 2, 3, 4, 5, 256]
-    command = [sys.executable, "-m", "tests.schedules.cores", *map(str, known)]
+    """Also where there are more than it can tell apart. TVM takes no more threads than CPUs."""
+    command = [sys.executable, "-m", "tests.schedules.cores", "1", "2", "256"]
     environment = os.environ | {"TVM_NUM_THREADS": str(threads)}
     done = subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.PIPE)
     for most, found in json.loads(done.stdout).items():
-        cores = min(threads, int(most))
+        cores = min(threads, len(os.sched_getaffinity(0)), int(most))
         each = -(-len(found) // cores)
         assert found == [turn // each + 1000 * cores for turn in range(len(found))]
 
