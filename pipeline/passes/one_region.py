@@ -1,7 +1,7 @@
 """Running a network as one parallel region instead of one for each kernel.
 
     a = call_tir(kernel0, image, weight0)            result, memory =
-    b = call_tir(kernel1, a, weight1)        ->          call_tir(network, image, weight0, weight1)
+    b = call_tir(kernel1, a, weight1)        ->          call_tir(network, image, constants)
     result = reshape(b)
 
 Between two kernels the cores wait for each other, which is all that is left of going from one to
@@ -10,7 +10,7 @@ Xeon of AVX-512, in turns, that takes 3.5 % off ShuffleNet 1.0x in 3 groups, and
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tvm import IRModule, relax, tirx
@@ -18,8 +18,11 @@ from tvm.ir import GlobalVar
 from tvm.tirx import PrimFunc
 
 from pipeline.passes.kernel_calls import KernelCalls, read_calls
+from pipeline.passes.pack_constants import Placed, packed, placed
+from pipeline.passes.plan_fetches import Fetcher, fetches
 from pipeline.passes.plan_memory import Held, planned
 from schedules.cpu.phases import Phases, bytes_of, in_region, is_parallel, phases_of, region
+from schedules.cpu.prefetch_later import fetching_later, room
 
 MAIN, NETWORK = "main", "network"
 
@@ -75,9 +78,11 @@ def in_one_region(module: IRModule) -> IRModule:
 
     ValueError if "main" is anything but such calls, and a reshape of their result.
     """
-    kernels, main = _phased(module), module[MAIN]
+    main = module[MAIN]
     read = read_calls(main)
-    network, size = _network(kernels, read)
+    where = placed(read)
+    kernels, begins = _fetching(_phased(module), read, where)
+    network, size = _network(kernels, read, where, begins)
     types = [read.types[number] for number in read.results]
     types += [relax.TensorType((size,), "uint8")] if size else []
     builder = relax.BlockBuilder()
@@ -85,7 +90,7 @@ def in_one_region(module: IRModule) -> IRModule:
     with builder.function(MAIN, [image]):
         with builder.dataflow():
             name = builder.add_func(network.with_attr("global_symbol", NETWORK), NETWORK)
-            arguments = [image, *read.constants.values()]
+            arguments = [image, *([relax.const(packed(read, where))] if where.bytes else [])]
             made = builder.emit(relax.call_tir(name, arguments, types if types[1:] else types[0]))
             parts = [
                 builder.emit(relax.TupleGetItem(made, number)) if types[1:] else made
@@ -99,31 +104,63 @@ def in_one_region(module: IRModule) -> IRModule:
     return IRModule(functions, global_infos=module.global_infos)
 
 
-def _network(kernels: Mapping[GlobalVar, _Phased], read: KernelCalls) -> tuple[PrimFunc, int]:
+def _fetching(
+    kernels: Mapping[GlobalVar, _Phased], read: KernelCalls, where: Placed
+) -> tuple[dict[GlobalVar, _Phased], list[int]]:
+    """The functions fetching constants for those after them, and from which byte on each call."""
+    rooms = {name: room(one.phases) for name, one in kernels.items()}
+    calls = [
+        Fetcher(name, end, rooms[name])
+        for (name, _), end in zip(read.calls, where.ends, strict=True)
+    ]
+    plan = fetches(calls)
+    made = {
+        name: replace(one, phases=fetching_later(one.phases, size))
+        if (size := plan.sizes.get(name))
+        else one
+        for name, one in kernels.items()
+    }
+    return made, plan.begins
+
+
+def _network(
+    kernels: Mapping[GlobalVar, _Phased], read: KernelCalls, where: Placed, begins: list[int]
+) -> tuple[PrimFunc, int]:
     """The function of the image, constants, results and memory, and how many bytes that is."""
-    numbers = [0, *read.constants, *read.results]
-    outside = {number: _buffer(f"t{number}", read.types[number]) for number in numbers}
-    held = read.held(outside)
+    outside = {number: _buffer(f"t{number}", read.types[number]) for number in (0, *read.results)}
+    held = read.held({*outside, *where.offsets})
     own = [
         Held(bytes_of(tensor), at, at)
         for at, (name, _) in enumerate(read.calls)
         for tensor in kernels[name].phases.scratch
     ]
     offsets, size = planned(list(held.values()), own)
-    memory = tirx.decl_buffer((size,), "uint8", name="memory")
-    inside = [tirx.address_of(tirx.BufferLoad(memory, [offset])) for offset in offsets]
+    memory, constants = (
+        tirx.decl_buffer((bytes_,), "uint8", name=name)
+        for name, bytes_ in (("memory", size), ("constants", where.bytes))
+    )
+    inside = [_at(memory, offset) for offset in offsets]
     places = {number: buffer.data for number, buffer in outside.items()}
+    places |= {number: _at(constants, offset) for number, offset in where.offsets.items()}
     places |= dict(zip(held, inside, strict=False))
     scratch = iter(inside[len(held) :])
     calls = []
-    for name, tensors in read.calls:
+    for (name, tensors), begin in zip(read.calls, begins, strict=True):
         made = kernels[name].phases
         taken = [places[number] for number in tensors]
         taken += [next(scratch) for _ in made.scratch]
+        taken += [_at(constants, begin)] if where.bytes else []
         for symbol, phase in zip(kernels[name].names, made.phases, strict=True):
             calls.append((symbol, [taken[number] for number in phase.tensors]))
-    parameters = [*outside.values(), *([memory] if size else [])]
+    image, *results = outside.values()
+    parameters = [image, *([constants] if where.bytes else []), *results]
+    parameters += [memory] if size else []
     return PrimFunc(parameters, region(calls)).with_attr("s_tir", True), size
+
+
+def _at(memory: Any, offset: int) -> Any:
+    """A place in a piece of memory."""
+    return tirx.address_of(tirx.BufferLoad(memory, [offset]))
 
 
 def _buffer(name: str, form: Any) -> Any:

@@ -20,6 +20,7 @@ from schedules.cpu.operators import operator
 from schedules.cpu.overlap import rows_first, steps_of, strip_tile
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.prefetch import fetching_ahead
+from schedules.cpu.prefetch_later import mark
 from schedules.cpu.prefetch_rows import rows_ahead
 from schedules.cpu.prefetch_windows import windows_ahead
 from schedules.cpu.shares import Shared, in_shares
@@ -119,6 +120,8 @@ def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = T
     nest: Nest = operator(stage.work).nest(sch, stage.name, stage.work, tile)
     if alone:
         sch.parallel(sch.fuse(*nest.outer))
+    if nest.panel is not None:
+        mark(sch, nest.sums, nest.panel.steps[-1])
     if nest.sums is not None:
         begin_apart(sch, nest)
     return nest

@@ -27,6 +27,7 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.moves import Nest, partition
+from schedules.cpu.prefetch import Panel
 from schedules.cpu.products import Product
 from schedules.frame import Frame
 from schedules.machine import Machine
@@ -178,7 +179,8 @@ def nest(sch: s_tir.Schedule, name: str, work: PointwiseDeep, tile: Any) -> Nest
     sch.reorder(group, k, x, v)
     sch.unroll(x)
     sch.unroll(v)
-    return Nest((strip, g), sums, k, unrolled=3, vectorized=False, row=row)
+    panel = Panel((row, column_block), (k,), f"{name}_sum_update", work.vectors)
+    return Nest((strip, g), sums, k, unrolled=3, vectorized=False, panel=panel, row=row)
 
 
 def tiles_that_fit(work: PointwiseDeep, machine: Machine) -> list[tuple[int]]:

@@ -17,7 +17,7 @@ shuffled tensor a step is a turn of several input channels, and may fetch as man
 with AVX-512, that takes 1 % off ShuffleNet 1.0x in 3 or 8 groups, whose 7 x 7 pixels are few tiles.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any
@@ -26,10 +26,13 @@ import numpy as np
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
+from schedules.cpu.statements import with_body, within_root
 from schedules.machine import LINE
 
 # What the instruction says: the line will be read, soon or after other things, and is data.
 READ, SOON, LATER, DATA = 0, 3, 2, 1
+# The annotation of a loop whose steps may fetch for later kernels: the multiply-adds of one.
+MARK = "multiply_adds"
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def fetching_ahead(sch: s_tir.Schedule, panel: Panel, weight: str) -> PrimFunc:
     def places(axes: list[Any]) -> list[list[Any]]:
         group, vector = axes[panel.pixel_axes : panel.pixel_axes + 2]
         following = (group * vectors + vector + panel.vectors) % (groups * vectors)
-        begin, done = _count(pixels) * share, _count(steps) * a_step
+        begin, done = count(pixels) * share, count(steps) * a_step
         shares = [begin + tirx.Min(done + at * line, share - line) for at in range(lines)]
         return [[0, following, *[0] * (len(rest) - 1), ahead] for ahead in shares]
 
@@ -97,15 +100,16 @@ def fetching(  # noqa: PLR0913 - where, and what
     function = sch.mod["main"]
     buffer = _parameter(function, parameter)
 
-    def fetch(body: Any) -> list[Any]:
-        made = []
-        for place in places(_first_iteration(body, block)):
-            address = tirx.address_of(tirx.BufferLoad(buffer, place))
-            call = tirx.call_intrin("void", "tirx.prefetch", address, READ, when, DATA)
-            made.append(tirx.Evaluate(call))
-        return made
+    def ending(body: Any) -> list[Any]:
+        return [fetch(buffer, place, when) for place in places(_first_iteration(body, block))]
 
-    return function.with_body(_ended(function.body, sch.get(loop).loop_var, fetch))
+    return function.with_body(_ended(function.body, sch.get(loop).loop_var, ending))
+
+
+def fetch(buffer: Any, place: list[Any], when: int = SOON) -> Any:
+    """The statement that fetches the line of a place of a buffer."""
+    address = tirx.address_of(tirx.BufferLoad(buffer, place))
+    return tirx.Evaluate(tirx.call_intrin("void", "tirx.prefetch", address, READ, when, DATA))
 
 
 def _parameter(function: PrimFunc, name: str) -> Any:
@@ -113,12 +117,12 @@ def _parameter(function: PrimFunc, name: str) -> Any:
     return buffer
 
 
-def _count(loops: list[Any]) -> Any:
+def count(loops: Iterable[Any]) -> Any:
     """How many iterations of a nest came before."""
-    count: Any = 0
+    before: Any = 0
     for loop in loops:
-        count = count * int(loop.extent) + loop.loop_var
-    return count
+        before = before * int(loop.extent) + loop.loop_var
+    return before
 
 
 def _first_iteration(body: Any, block: str) -> list[Any]:
@@ -137,13 +141,14 @@ def _first_iteration(body: Any, block: str) -> list[Any]:
 
 
 def without_fetches(function: PrimFunc) -> PrimFunc:
-    """A scheduled function that fetches nothing ahead."""
+    """A scheduled function that fetches nothing ahead, nor for later kernels."""
     return function.with_body(_without(function.body))
 
 
 def _without(stmt: Any) -> Any:
     if isinstance(stmt, tirx.For):
-        return _for(stmt, _without(stmt.body))
+        own = {key: value for key, value in stmt.annotations.items() if key != MARK}
+        return with_body(stmt, _without(stmt.body), own)
     if isinstance(stmt, tirx.SeqStmt):
         kept = [_without(one) for one in stmt.seq if not isinstance(one, tirx.Evaluate)]
         return kept[0] if len(kept) == 1 else tirx.SeqStmt(kept)
@@ -152,31 +157,15 @@ def _without(stmt: Any) -> Any:
     if isinstance(stmt, tirx.IfThenElse):
         other = None if stmt.else_case is None else _without(stmt.else_case)
         return tirx.IfThenElse(stmt.condition, _without(stmt.then_case), other)
-    return _root(stmt, _without)
-
-
-def _for(loop: Any, body: Any) -> Any:
-    return tirx.For(
-        loop.loop_var, loop.min, loop.extent, loop.kind, body,
-        loop.thread_binding, loop.annotations, loop.step,
-    )  # fmt: skip
-
-
-def _root(stmt: Any, changed: Callable[[Any], Any]) -> Any:
-    """The root block with its body changed; any other statement as it is."""
-    if not isinstance(stmt, s_tir.SBlockRealize) or stmt.block.name_hint != "root":
-        return stmt
-    body, buffers = changed(stmt.block.body), stmt.block.alloc_buffers
-    made = s_tir.SBlock([], [], [], "root", body, alloc_buffers=buffers)
-    return s_tir.SBlockRealize([], True, made)
+    return within_root(stmt, _without)
 
 
 def _ended(stmt: Any, variable: Any, ending: Callable[[Any], list[Any]]) -> Any:
     """The statement where each iteration of the loop over `variable` has an ending to its body."""
     if isinstance(stmt, tirx.For):
         if stmt.loop_var.same_as(variable):
-            return _for(stmt, tirx.SeqStmt([stmt.body, *ending(stmt.body)]))
-        return _for(stmt, _ended(stmt.body, variable, ending))
+            return with_body(stmt, tirx.SeqStmt([stmt.body, *ending(stmt.body)]))
+        return with_body(stmt, _ended(stmt.body, variable, ending))
     if isinstance(stmt, tirx.SeqStmt):
         return tirx.SeqStmt([_ended(one, variable, ending) for one in stmt.seq])
-    return _root(stmt, lambda body: _ended(body, variable, ending))
+    return within_root(stmt, lambda body: _ended(body, variable, ending))

@@ -19,6 +19,7 @@ from typing import Any
 from tvm import tirx
 from tvm.tirx import PrimFunc
 
+from schedules.cpu.statements import with_body
 from schedules.cpu.strips import function, nests_of, put
 
 
@@ -56,9 +57,7 @@ def _dealt(nest: Any, shared: Shared, last: dict[Any, Any]) -> Any:
     """The nest with one loop parallel; the narrower tile comes after the one before it."""
     if not nest.loop_var.same_as(shared.variable):
         body = _dealt(nest.body, shared, last)
-        return tirx.For(
-            nest.loop_var, nest.min, nest.extent, nest.kind, body, annotations=nest.annotations
-        )
+        return with_body(nest, body)
     variable, body, count = nest.loop_var, nest.body, int(nest.extent)
     if shared.narrower and count > 1:
         count -= 1

@@ -23,6 +23,8 @@ from typing import Any
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
+from schedules.cpu.statements import with_body
+
 
 def in_strips(whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[PrimFunc]) -> PrimFunc:
     """One function of stages that share buffers and begin with the same loop over strips.
@@ -89,9 +91,7 @@ def _rows(nest: Any, variable: Any, start: Any, count: int) -> Any:
     """A nest with so many iterations of its loop over a variable, from one on."""
     if not nest.loop_var.same_as(variable):
         body = _rows(nest.body, variable, start, count)
-        return tirx.For(
-            nest.loop_var, nest.min, nest.extent, nest.kind, body, annotations=nest.annotations
-        )
+        return with_body(nest, body)
     row = tirx.Var(nest.loop_var.name, "int32")
     body = put(nest.body, {nest.loop_var: row + start})
     return tirx.For(row, 0, count, nest.kind, body, annotations=nest.annotations)

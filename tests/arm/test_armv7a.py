@@ -63,7 +63,8 @@ def result(runner: Runner, built: Built, library: Path, image: np.ndarray) -> np
     call = in_one_region(module)["main"].body.blocks[0].bindings[0].value
     result, memory = call.ty_args[0].fields
     (size,) = memory.shape
-    tensors = [image, *(constant.value.numpy() for constant in call.args[1].fields[1:])]
+    (constants,) = call.args[1].fields[1:]
+    tensors = [image, constants.value.numpy().view("float32")]
     made = [tuple(map(int, result.shape)), (int(size) // 4,)]
     tensors += [np.full(shape, np.nan, "float32") for shape in made]
     calls = [Call(PREFIX + NETWORK, range(len(tensors)))]

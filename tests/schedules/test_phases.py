@@ -73,7 +73,11 @@ def scheduled_by_hand(kernel: Kernel, sharing: Any) -> PrimFunc:
 
 def one_core_after_the_other(function: PrimFunc, chosen: Sequence[int], cores: int) -> Any:
     """The function, of which one core plays all, or some, in turn."""
-    made = phases_of(function)
+    return of_phases(phases_of(function), chosen, cores)
+
+
+def of_phases(made: Phases, chosen: Sequence[int], cores: int) -> Any:
+    """The same of phases; those that fetch for others find what they read themselves."""
     names = [GlobalVar(f"phase{number}") for number in range(len(made.phases))]
     module = {
         name: phase.function.with_attr("global_symbol", name.name_hint)
@@ -89,7 +93,7 @@ def _in_turns(
     made: Phases, names: Sequence[GlobalVar], chosen: Sequence[int], cores: int
 ) -> PrimFunc:
     held = [tirx.decl_buffer((rounded(bytes_of(one)),), "uint8") for one in made.scratch]
-    places = [tensor.data for tensor in (*made.parameters, *held)]
+    places = [tensor.data for tensor in (*made.parameters, *held, made.parameters[0])]
     calls = [
         tirx.Evaluate(
             Call(

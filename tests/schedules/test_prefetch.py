@@ -1,31 +1,35 @@
 """Weights are fetched a panel ahead, all of the next one and no more, images a row ahead."""
 
-from collections.abc import Iterator
 from itertools import product
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from tvm import s_tir, tirx
 
-from schedules.cpu import convolution, depthwise, first_convolution, pointwise, prefetch_windows
+from schedules.cpu import (
+    convolution,
+    depthwise,
+    first_convolution,
+    pointwise,
+    pointwise_deep,
+    prefetch_windows,
+)
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.prefetch import without_fetches
 from schedules.cpu.sharing import Sharing
 from schedules.frame import Frame, Planes
-from schedules.machine import LINE
 from tests.schedules import layers
+from tests.schedules.fetches import PER_LINE, elements, fetches_in, lines_of, values
 from tests.schedules.layers import alone
 from tests.schedules.running import AVX512
 
 FRAME, WIDE = Frame(1, 6, 6, 384), Frame(1, 6, 6, 192)
-PER_LINE = LINE // 4
 STRIPS = 2
 
 
@@ -46,7 +50,7 @@ def test_a_strip_fetches_every_next_panel(
 ) -> None:
     module = convolution if isinstance(work, Convolution) else pointwise
     function = scheduled(alone(work), [module.Tile(6 // STRIPS, columns, vectors)], sharing)
-    ((place, loops),) = _fetches(function.body, ())
+    ((place, loops),) = fetches_in(function.body)
     shape = module.weight_shapes(work)["weight"]
     size = vectors * int(np.prod(shape[2:]))
     total = int(np.prod(shape))
@@ -54,24 +58,38 @@ def test_a_strip_fetches_every_next_panel(
     # between them, is a panel of a strip.
     inner = {Convolution: 7, PointwiseLanes: 5, Pointwise: 3}[type(work)]
     around = int(np.prod([int(loop.extent) for loop in loops[:-inner]]))
-    fetched = _places(place, loops, shape).reshape(around, -1)
+    fetched = elements(place, loops, shape).reshape(around, -1)
     tiles = 6 // STRIPS * -(-6 // columns)
     for number, places in enumerate(fetched):
         begin = (number + 1) * size % total
-        assert _lines(places) >= _lines(np.arange(begin, begin + size))
+        assert lines_of(places) >= lines_of(np.arange(begin, begin + size))
         # What the tiles share they round up to whole lines.
         assert places.max() < begin + size + tiles * PER_LINE
         assert places.min() == begin
     assert around == STRIPS * total // size
 
 
+def test_a_strip_fetches_the_panel_of_every_next_group() -> None:
+    work = PointwiseDeep(FRAME, Frame(1, 6, 6, 60), 3, 128, 20, 0, 20, 4, 8)
+    function = scheduled(alone(work), [pointwise_deep.Tile(6 // STRIPS, 5)], "strips")
+    ((place, loops),) = fetches_in(function.body)
+    shape = pointwise_deep.weight_shapes(work)["weight"]
+    size = int(np.prod(shape[1:]))
+    fetched = elements(place, loops, shape).reshape(STRIPS, work.groups, -1)
+    for strip in fetched:
+        for group, places in enumerate(strip):
+            begin = (group + 1) % work.groups * size
+            assert lines_of(places) >= lines_of(np.arange(begin, begin + size))
+            assert places.min() == begin
+
+
 @pytest.mark.parametrize(("columns", "channels"), [(6, 384), (2, 384), (6, 96)])
 def test_a_panel_is_fetched_evenly(columns: int, channels: int) -> None:
     work = Pointwise(Frame(1, 6, 6, channels), WIDE, 1, channels, 192, 8)
     function = scheduled(alone(work), [pointwise.Tile(6, columns, 2)], "strips")
-    ((place, loops),) = _fetches(function.body, ())
+    ((place, loops),) = fetches_in(function.body)
     tiles, size = 6 * (6 // columns), 2 * 8 * channels
-    panel = _places(place, loops, pointwise.weight_shapes(work)["weight"])
+    panel = elements(place, loops, pointwise.weight_shapes(work)["weight"])
     begins = panel.reshape(-1, tiles, channels)
     between = np.unique(np.diff(begins[:, :, 0], axis=1))
     assert between.tolist() == [-(-size // (tiles * PER_LINE)) * PER_LINE]
@@ -83,17 +101,17 @@ def test_a_turn_of_shuffled_channels_fetches_a_line_for_each(channels: int) -> N
     frame = Frame(1, 6, 6, channels)
     work = Pointwise(frame, Frame(1, 6, 6, 576), 3, channels // 3, 192, 8, shuffle=3)
     function = scheduled(alone(work), [pointwise.Tile(3, 5, 6)], "strips")
-    fetches = list(_fetches(function.body, ()))
+    found = list(fetches_in(function.body))
     shape = pointwise.weight_shapes(work)["weight"]
     size, total = 6 * int(np.prod(shape[2:])), int(np.prod(shape))
-    assert len(fetches) == work.shuffle
-    strips = [_places(*fetch, shape).reshape(STRIPS, total // size, -1) for fetch in fetches]
+    assert len(found) == work.shuffle
+    strips = [elements(*fetch, shape).reshape(STRIPS, total // size, -1) for fetch in found]
     fetched = np.concatenate(strips, axis=-1)
     for panel in range(total // size):
         begin = (panel + 1) * size % total
-        expected = _lines(np.arange(begin, begin + size))
+        expected = lines_of(np.arange(begin, begin + size))
         for places in fetched[:, panel]:
-            assert _lines(places) >= expected
+            assert lines_of(places) >= expected
             assert places.min() == begin
             # What the four tiles of a strip share they round up to whole lines.
             assert places.max() < begin + size + 4 * PER_LINE
@@ -106,8 +124,8 @@ def test_the_rows_under_the_next_windows_are_fetched(images: int, stride: int) -
     target = Frame(images, 12 // stride, 20 // stride, 8)
     kernel = alone(FirstConvolution(source, target, stride, 8))
     function = scheduled(kernel, [first_convolution.Tile(2, 5, 1)], "strips")
-    ((place, loops),) = _fetches(function.body, ())
-    fetched = _grid(place, loops)
+    ((place, loops),) = fetches_in(function.body)
+    fetched = values(place, loops)
     image, plane, row, column = fetched
     windows = range(target.height)
     expected = {
@@ -131,8 +149,8 @@ def test_the_rows_that_the_next_windows_add_are_fetched(
     function = scheduled(alone(work), [tile], "strips")
     rows, width, channels = source.shape
     fetched = np.zeros((rows, width, channels // PER_LINE), bool)
-    for place, loops in _fetches(function.body, ()):
-        row, column, channel = _grid(place, loops)
+    for place, loops in fetches_in(function.body):
+        row, column, channel = values(place, loops)
         assert row.max() < rows
         assert column.max() < width
         assert channel.max() < channels
@@ -146,14 +164,14 @@ def test_rows_that_stay_near_are_not_fetched() -> None:
     frame = Frame(1, 14, 14, 96)
     work = Depthwise(Frame(1, 14, 14, 96, 1), frame, 1, 8)
     function = scheduled(alone(work), [depthwise.Tile(2, 7, 1)], "strips")
-    assert not list(_fetches(function.body, ()))
+    assert not list(fetches_in(function.body))
 
 
 def test_what_fetches_ahead_can_be_left_out() -> None:
     kernel = alone(Pointwise(FRAME, WIDE, 1, 384, 192, 8))
     function = scheduled(kernel, [pointwise.Tile(3, 6, 2)], "strips")
-    assert len(list(_fetches(function.body, ()))) == 1
-    assert not list(_fetches(without_fetches(function).body, ()))
+    assert len(list(fetches_in(function.body))) == 1
+    assert not list(fetches_in(without_fetches(function).body))
 
 
 def test_what_shared_pixels_fetch_ahead_can_be_left_out() -> None:
@@ -166,7 +184,7 @@ def test_what_shared_pixels_fetch_ahead_can_be_left_out() -> None:
 def test_a_panel_that_is_alone_is_not_fetched() -> None:
     work = Pointwise(FRAME, Frame(1, 6, 6, 16), 1, 384, 16, 8)
     function = scheduled(alone(work), [pointwise.Tile(3, 6, 2)], "strips")
-    assert not list(_fetches(function.body, ()))
+    assert not list(fetches_in(function.body))
 
 
 @pytest.mark.parametrize("shuffle", [1, 4])
@@ -174,40 +192,4 @@ def test_tiles_too_few_for_a_panel_fetch_nothing(shuffle: int) -> None:
     frame = Frame(1, 1, 1, 512)
     work = Pointwise(frame, frame, 1, 512, 512, 16, shuffle)
     function = scheduled(alone(work), [pointwise.Tile(1, 1, 4)], "strips")
-    assert not list(_fetches(function.body, ()))
-
-
-def _lines(places: Any) -> set[int]:
-    """The lines that elements lie in."""
-    return set(np.unique(np.asarray(places) // PER_LINE).tolist())
-
-
-def _fetches(stmt: Any, loops: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """The place that every fetch of a statement names, and the loops around it that count."""
-    if isinstance(stmt, tirx.Evaluate):
-        (load,) = stmt.value.args[0].args
-        yield load.indices, loops
-    elif isinstance(stmt, tirx.For):
-        yield from _fetches(stmt.body, (*loops, stmt))
-    elif isinstance(stmt, tirx.SeqStmt):
-        for part in stmt.seq:
-            yield from _fetches(part, loops)
-    elif isinstance(stmt, s_tir.SBlockRealize):
-        yield from _fetches(stmt.block.body, loops)
-
-
-def _places(indices: Any, loops: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    """The element that indices name, some beyond their extent, in every iteration of the loops."""
-    flat: Any = 0
-    for index, extent in zip(_grid(indices, loops), shape, strict=True):
-        flat = flat * extent + index
-    return flat
-
-
-def _grid(indices: Any, loops: tuple[Any, ...]) -> list[Any]:
-    """Each index in every iteration of the loops."""
-    grid = np.indices([int(loop.extent) for loop in loops])
-    names = {loop.loop_var.name: values for loop, values in zip(loops, grid, strict=True)}
-    numpy = {"T": SimpleNamespace(max=np.maximum, min=np.minimum)}
-    zeros = np.zeros([int(loop.extent) for loop in loops], int)
-    return [zeros + eval(str(index), {**numpy, **names}) for index in indices]
+    assert not list(fetches_in(function.body))

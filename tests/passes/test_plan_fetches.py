@@ -1,0 +1,63 @@
+"""What a kernel reads has been fetched before, where those before it have the time."""
+
+import random
+
+import pytest
+
+from pipeline.passes.plan_fetches import Fetcher, fetches
+from schedules.machine import LINE
+
+
+def test_each_fetches_what_the_next_reads() -> None:
+    calls = [
+        Fetcher("a", LINE, 9 * LINE),
+        Fetcher("b", 3 * LINE, 9 * LINE),
+        Fetcher("c", 7 * LINE, 0),
+    ]
+    plan = fetches(calls)
+    assert plan.begins == [LINE, 3 * LINE, 7 * LINE]
+    assert plan.sizes == {"a": 2 * LINE, "b": 4 * LINE, "c": 0}
+
+
+def test_what_one_has_no_time_for_those_before_it_fetch() -> None:
+    calls = [
+        Fetcher("a", 0, 90 * LINE),
+        Fetcher("b", 10 * LINE, 30 * LINE),
+        Fetcher("c", 20 * LINE, 30 * LINE),
+        Fetcher("d", 90 * LINE, 0),
+    ]
+    plan = fetches(calls)
+    assert plan.sizes == {"a": 30 * LINE, "b": 30 * LINE, "c": 30 * LINE, "d": 0}
+    assert plan.begins == [0, 30 * LINE, 60 * LINE, 90 * LINE]
+
+
+def test_a_function_fetches_the_same_wherever_it_is_called() -> None:
+    calls = [Fetcher("a", at * LINE, 20 * LINE) for at in range(1, 5)]
+    plan = fetches([*calls, Fetcher("b", 40 * LINE, 0)])
+    assert plan.sizes == {"a": 10 * LINE, "b": 0}
+    assert plan.begins == [at * LINE for at in (1, 11, 21, 30, 40)]
+
+
+def test_without_time_nothing_is_fetched() -> None:
+    plan = fetches([Fetcher("a", LINE, 0), Fetcher("a", 5 * LINE, 0)])
+    assert plan.sizes == {"a": 0}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_all_is_fetched_before_it_is_read(seed: int) -> None:
+    print(f"seed {seed}")
+    source = random.Random(seed)
+    reads = sorted(source.randrange(1000) * LINE for _ in range(12))
+    # Each has time for what the next one reads, and some for more.
+    calls = [
+        Fetcher(at, read, after - read + source.randrange(3) * LINE)
+        for at, (read, after) in enumerate(zip(reads, [*reads[1:], reads[-1]], strict=True))
+    ]
+    plan = fetches(calls)
+    done = {byte // LINE for byte in range(0, reads[0], LINE)}
+    for call, begin, after in zip(calls, plan.begins, [*reads[1:], reads[-1]], strict=True):
+        size = plan.sizes[call.function]
+        assert size <= call.room
+        assert begin + size <= reads[-1]
+        done |= {byte // LINE for byte in range(begin, begin + size, LINE)}
+        assert done >= set(range(after // LINE))
