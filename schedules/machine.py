@@ -12,7 +12,8 @@ class Machine:
     """One kind of CPU core.
 
     `lanes` are the float32 lanes of the widest vector, `fma_lanes` the float32 multiply-adds that
-    the core starts in a cycle, `load_lanes` the float32 values that it can load in one.
+    the core starts in a cycle, `load_lanes` the float32 values that it can load in one. `l3_bytes`
+    are those of a third-level cache, 0 where there is none that is known of.
     `memory_operands` says that a multiply-add may take a factor from memory, as on x86, and
     `lane_factor` that it may take a lane of another vector as a factor, as on 64-bit ARM.
     """
@@ -24,6 +25,7 @@ class Machine:
     load_lanes: int
     l1_bytes: int
     l2_bytes: int
+    l3_bytes: int = 0
     cores: int = 1
     fma_latency: int = 4
     memory_operands: bool = True

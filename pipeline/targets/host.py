@@ -13,6 +13,7 @@ from pipeline.errors import RequestError
 from pipeline.targets.arm import CORES, core_of
 from pipeline.targets.target import Target
 from pipeline.targets.x86 import AVX2, AVX512, TRIPLE, timed_like, without_others
+from schedules.machine import Machine
 
 KB = 1024
 
@@ -33,8 +34,7 @@ def _x86(cpu: str, flags: frozenset[str], cores: int) -> Target:
     wide = {"avx512f", "avx512vl"} <= flags
     if not wide and not {"avx2", "fma"} <= flags:
         raise RequestError("this CPU has no AVX2 with FMA, which every x86-64 schedule here needs")
-    l1, l2 = _cache_bytes(1, 32 * KB), _cache_bytes(2, 512 * KB)
-    machine = replace(AVX512 if wide else AVX2, l1_bytes=l1, l2_bytes=l2, cores=cores)
+    machine = _with_caches(AVX512 if wide else AVX2, 32 * KB, cores)
     if cpu == "znver4":
         # It feeds 512-bit instructions through 256-bit units; later and Intel cores do not.
         machine = replace(machine, fma_lanes=16, load_lanes=16)
@@ -46,22 +46,26 @@ def _x86(cpu: str, flags: frozenset[str], cores: int) -> Target:
 
 def _aarch64(cpu: str, cores: int) -> Target:
     """With big and little cores, the fastest kind there is: it is where the work runs."""
-    l1, l2 = _cache_bytes(1, 64 * KB), _cache_bytes(2, 512 * KB)
     fields = processor.fields("CPU implementer"), processor.fields("CPU part")
     numbers = {(int(i, 16), int(p, 16)) for i, p in zip(*fields, strict=True)}
     found = [core for core in (core_of(*number) for number in numbers) if core is not None]
     half = processor.features() >= {"fphp", "asimdhp"}
     features = ("neon", "fullfp16") if half else ("neon",)
     if not found:
-        machine = replace(
-            CORES["cortex-a76"].machine, name="neon", l1_bytes=l1, l2_bytes=l2, cores=cores
-        )
+        machine = replace(CORES["cortex-a76"].machine, name="neon")
+        machine = _with_caches(machine, 64 * KB, cores)
         return Target("host", "aarch64-linux-gnu", cpu, features, machine, has_half=half)
     core = max(found, key=lambda one: (one.fma_lanes, one.load_lanes, one.name))
-    machine = replace(core.machine, l1_bytes=l1, l2_bytes=l2, cores=cores)
+    machine = _with_caches(core.machine, 64 * KB, cores)
     return Target(
         "host", "aarch64-linux-gnu", core.cpu or core.name, features, machine, core.attributes, half
     )
+
+
+def _with_caches(machine: Machine, l1_bytes: int, cores: int) -> Machine:
+    """The core with the caches that Linux tells of; else a first one of so many bytes."""
+    l1, l2, l3 = _cache_bytes(1, l1_bytes), _cache_bytes(2, 512 * KB), _cache_bytes(3, 0)
+    return replace(machine, l1_bytes=l1, l2_bytes=l2, l3_bytes=l3, cores=cores)
 
 
 def _cache_bytes(level: int, otherwise: int) -> int:

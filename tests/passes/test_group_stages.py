@@ -7,7 +7,7 @@ import pytest
 from pipeline.build import laid_out, read_network
 from pipeline.models import InputSpec, load
 from pipeline.operators import Network
-from pipeline.passes.group_stages import KEPT, WEIGHTS
+from pipeline.passes.windows_over_units import KEPT, WEIGHTS
 from pipeline.targets import Target, host
 from schedules.cpu.border import Border
 
@@ -21,9 +21,10 @@ def network() -> Network:
     return read_network(load("mobilenet-0.5", InputSpec(64, 64)))
 
 
-def with_cache(size: float) -> Target:
+def with_cache(size: float, l3_bytes: int = 0, fma_lanes: int = 16) -> Target:
     target = host()
-    return replace(target, machine=replace(target.machine, l2_bytes=int(size)))
+    machine = replace(target.machine, l2_bytes=int(size), l3_bytes=l3_bytes, fma_lanes=fma_lanes)
+    return replace(target, machine=replace(machine, cores=2))
 
 
 def kernels(network: Network, target: Target) -> list[list[str]]:
@@ -44,6 +45,16 @@ def test_a_unit_joins_the_one_before_where_the_frame_between_them_is_far(network
     assert not is_joined(network, near)
     assert is_joined(network, far)
     assert len(kernels(network, far)) < len(kernels(network, near))
+
+
+@pytest.mark.parametrize(("fma_lanes", "joined"), [(1, False), (64, True)])
+def test_a_fast_core_makes_rows_again_and_a_slow_one_waits_for_them(
+    network: Network, fma_lanes: int, joined: bool
+) -> None:
+    far = 0.9 * BETWEEN / KEPT
+    assert is_joined(network, with_cache(far, BETWEEN, fma_lanes)) == joined
+    # A frame that no cache holds comes from DRAM.
+    assert is_joined(network, with_cache(far, BETWEEN - 1, fma_lanes))
 
 
 def test_no_unit_joins_where_weights_are_far_too(network: Network) -> None:
