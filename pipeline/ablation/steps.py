@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import tvm
 from tvm import relax
+from tvm.tirx import PrimFunc
 
 from pipeline.ablation.emission import packing_anew, parallel_loops, planes_between
 from pipeline.ablation.networks import epilogue_apart, normalisation_apart, shuffle_apart
@@ -17,6 +18,7 @@ from pipeline.records import Records
 from pipeline.targets import Target
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.kernel_function import program
+from schedules.cpu.prefetch import without_fetches
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,10 @@ def _apart(whole: Whole) -> Program:
     return _compiled(whole, whole.lowered, served, apart=True)
 
 
+def _nothing_ahead(whole: Whole) -> Program:
+    return _compiled(whole, whole.lowered, whole.served, change=without_fetches)
+
+
 def _by_hand(whole: Whole) -> Program:
     served = {k: Served(by_hand(k, whole.target), "hand") for k in whole.lowered.kernels}
     return _compiled(whole, whole.lowered, served)
@@ -107,15 +113,16 @@ def _with_known_tiles(whole: Whole, lowered: Lowered) -> Program:
     return _compiled(whole, lowered, {k: known.serve(k) for k in lowered.kernels})
 
 
-def _compiled(
+def _compiled(  # noqa: PLR0913 - the program, and how it differs
     whole: Whole,
     lowered: Lowered,
     served: dict[Kernel, Served],
     hooks: Hooks = PLAIN,
     *,
     apart: bool = False,
+    change: Callable[[PrimFunc], PrimFunc] = lambda function: function,
 ) -> Program:
-    functions = {kernel: apply(kernel, one.tile) for kernel, one in served.items()}
+    functions = {kernel: change(apply(kernel, one.tile)) for kernel, one in served.items()}
     module, names = emitted(lowered, functions, hooks)
     executable = compile_network(module, whole.target, apart)
     loops = parallel_loops(module, lowered, served)
@@ -153,6 +160,12 @@ STEPS = (
         "regions fused",
         "each operator a loop on all cores, each kernel a region",
         _apart,
+    ),
+    Step(
+        "ahead",
+        "memory fetched ahead",
+        "weights and pixels are waited for when they are read",
+        _nothing_ahead,
     ),
     Step("tuning", "tiles tuned", "tiles that follow from the machine record", _by_hand, True),
     Step("schedules", "loops scheduled", "plain loop nests, on one core", _unscheduled),
