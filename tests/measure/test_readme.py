@@ -19,8 +19,8 @@ SLOW = result(engine="torch", p50=9.0)
 def test_every_number_of_the_readme_is_from_a_result_file():
     text = (ROOT / "README.md").read_text()
     shown = text.partition(BEGIN)[2].partition(END)[0].strip()
-    (path,) = (ROOT / "tuning_logs" / "results").glob("*.json")
-    assert shown == results_markdown(read_results(path))
+    files = (ROOT / "tuning_logs" / "results").glob("*.json")
+    assert shown in [results_markdown(read_results(path)) for path in files]
     tables = [line for line in text.replace(shown, "").splitlines() if line.startswith("|")]
     assert not any(f"{OURS.engine} |" in line for line in tables)
 
