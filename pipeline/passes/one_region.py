@@ -90,7 +90,7 @@ def in_one_region(module: IRModule) -> IRModule:
     with builder.function(MAIN, [image]):
         with builder.dataflow():
             name = builder.add_func(network.with_attr("global_symbol", NETWORK), NETWORK)
-            arguments = [image, *([relax.const(packed(read, where))] if where.bytes else [])]
+            arguments = [image, relax.const(packed(read, where))]
             made = builder.emit(relax.call_tir(name, arguments, types if types[1:] else types[0]))
             parts = [
                 builder.emit(relax.TupleGetItem(made, number)) if types[1:] else made
@@ -115,9 +115,7 @@ def _fetching(
     ]
     plan = fetches(calls)
     made = {
-        name: replace(one, phases=fetching_later(one.phases, size))
-        if (size := plan.sizes.get(name))
-        else one
+        name: replace(one, phases=fetching_later(one.phases, plan.sizes[name]))
         for name, one in kernels.items()
     }
     return made, plan.begins
@@ -135,10 +133,8 @@ def _network(
         for tensor in kernels[name].phases.scratch
     ]
     offsets, size = planned(list(held.values()), own)
-    memory, constants = (
-        tirx.decl_buffer((bytes_,), "uint8", name=name)
-        for name, bytes_ in (("memory", size), ("constants", where.bytes))
-    )
+    memory = tirx.decl_buffer((size,), "uint8", name="memory")
+    constants = tirx.decl_buffer((where.bytes,), "uint8", name="constants")
     inside = [_at(memory, offset) for offset in offsets]
     places = {number: buffer.data for number, buffer in outside.items()}
     places |= {number: _at(constants, offset) for number, offset in where.offsets.items()}
@@ -149,12 +145,11 @@ def _network(
         made = kernels[name].phases
         taken = [places[number] for number in tensors]
         taken += [next(scratch) for _ in made.scratch]
-        taken += [_at(constants, begin)] if where.bytes else []
+        taken.append(_at(constants, begin))
         for symbol, phase in zip(kernels[name].names, made.phases, strict=True):
             calls.append((symbol, [taken[number] for number in phase.tensors]))
     image, *results = outside.values()
-    parameters = [image, *([constants] if where.bytes else []), *results]
-    parameters += [memory] if size else []
+    parameters = [image, constants, *results, *([memory] if size else [])]
     return PrimFunc(parameters, region(calls)).with_attr("s_tir", True), size
 
 

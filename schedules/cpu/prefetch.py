@@ -26,7 +26,7 @@ import numpy as np
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
-from schedules.cpu.statements import with_body, within_root
+from schedules.cpu.statements import loops_changed, with_body, within_root
 from schedules.machine import LINE
 
 # What the instruction says: the line will be read, soon or after other things, and is data.
@@ -100,10 +100,16 @@ def fetching(  # noqa: PLR0913 - where, and what
     function = sch.mod["main"]
     buffer = _parameter(function, parameter)
 
-    def ending(body: Any) -> list[Any]:
-        return [fetch(buffer, place, when) for place in places(_first_iteration(body, block))]
+    variable = sch.get(loop).loop_var
 
-    return function.with_body(_ended(function.body, sch.get(loop).loop_var, ending))
+    def ended(found: Any, _around: Any) -> Any:
+        if not found.loop_var.same_as(variable):
+            return None
+        made = places(_first_iteration(found.body, block))
+        ending = [fetch(buffer, place, when) for place in made]
+        return with_body(found, tirx.SeqStmt([found.body, *ending]))
+
+    return function.with_body(loops_changed(function.body, ended))
 
 
 def fetch(buffer: Any, place: list[Any], when: int = SOON) -> Any:
@@ -158,14 +164,3 @@ def _without(stmt: Any) -> Any:
         other = None if stmt.else_case is None else _without(stmt.else_case)
         return tirx.IfThenElse(stmt.condition, _without(stmt.then_case), other)
     return within_root(stmt, _without)
-
-
-def _ended(stmt: Any, variable: Any, ending: Callable[[Any], list[Any]]) -> Any:
-    """The statement where each iteration of the loop over `variable` has an ending to its body."""
-    if isinstance(stmt, tirx.For):
-        if stmt.loop_var.same_as(variable):
-            return with_body(stmt, tirx.SeqStmt([stmt.body, *ending(stmt.body)]))
-        return with_body(stmt, _ended(stmt.body, variable, ending))
-    if isinstance(stmt, tirx.SeqStmt):
-        return tirx.SeqStmt([_ended(one, variable, ending) for one in stmt.seq])
-    return within_root(stmt, lambda body: _ended(body, variable, ending))

@@ -25,7 +25,7 @@ from tvm.tirx import PrimFunc
 
 from schedules.cpu.phases import Phase, Phases
 from schedules.cpu.prefetch import MARK, count, fetch
-from schedules.cpu.statements import with_body, within_root
+from schedules.cpu.statements import loops_changed, with_body
 from schedules.machine import LINE
 
 # Steps from which on they stay a loop, and multiply-adds from which on one has time for a fetch.
@@ -80,6 +80,8 @@ def room(made: Phases) -> int:
 
 def fetching_later(made: Phases, size: int) -> Phases:
     """The phases fetching `size` bytes; they lie at a place that is a tensor after all others."""
+    if not size:
+        return made
     lines = ceil(size / LINE)
     buffer = tirx.decl_buffer((lines * LINE,), "uint8", name="later")
     total = sum(steps.count for phase in made.phases for steps in _marked(phase.function))
@@ -103,7 +105,7 @@ def _with_place(phase: Phase, buffer: Any, number: int, fetching: Callable[[_Ste
     """The phase, its marked loops changed, with the place of one more tensor."""
     *places, core, cores = phase.function.params
     place = tirx.Var("later_place", buffer.data.ty)
-    body = _changed(phase.function.body, (), fetching)
+    body = _changed(phase.function.body, fetching)
     body = tirx.SeqStmt([tirx.DeclBuffer(buffer, data=place), body])
     attributes = phase.function.attrs
     function = PrimFunc([*places, place, core, cores], body, attrs=attributes)
@@ -117,22 +119,17 @@ def _marked(function: PrimFunc) -> list[_Steps]:
         found.append(steps)
         return steps.loop
 
-    _changed(function.body, (), see)
+    _changed(function.body, see)
     return found
 
 
-def _changed(stmt: Any, around: tuple[Any, ...], change: Callable[[_Steps], Any]) -> Any:
-    """The statement with every marked loop changed; what is under a condition stays."""
-    if isinstance(stmt, tirx.For):
-        if MARK in stmt.annotations:
-            return change(_Steps(stmt, around))
-        return with_body(stmt, _changed(stmt.body, (*around, stmt), change))
-    if isinstance(stmt, tirx.SeqStmt):
-        return tirx.SeqStmt([_changed(one, around, change) for one in stmt.seq])
-    if isinstance(stmt, tirx.AttrStmt):
-        body = _changed(stmt.body, around, change)
-        return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, body)
-    return within_root(stmt, lambda body: _changed(body, around, change))
+def _changed(body: Any, change: Callable[[_Steps], Any]) -> Any:
+    """The body with every marked loop changed."""
+
+    def marked(loop: Any, around: tuple[Any, ...]) -> Any:
+        return change(_Steps(loop, around)) if MARK in loop.annotations else None
+
+    return loops_changed(body, marked)
 
 
 def _with_fetches(steps: _Steps, buffer: Any, first: int, lines: int) -> Any:

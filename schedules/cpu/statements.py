@@ -15,6 +15,26 @@ def with_body(loop: Any, body: Any, annotations: Mapping[str, Any] | None = None
     )  # fmt: skip
 
 
+def loops_changed(
+    stmt: Any, change: Callable[[Any, tuple[Any, ...]], Any], around: tuple[Any, ...] = ()
+) -> Any:
+    """The statement with what `change` makes of a loop and those around it in that loop's place.
+
+    Where it makes None of a loop, those inside follow; what is under a condition stays.
+    """
+    if isinstance(stmt, tirx.For):
+        made = change(stmt, around)
+        if made is not None:
+            return made
+        return with_body(stmt, loops_changed(stmt.body, change, (*around, stmt)))
+    if isinstance(stmt, tirx.SeqStmt):
+        return tirx.SeqStmt([loops_changed(one, change, around) for one in stmt.seq])
+    if isinstance(stmt, tirx.AttrStmt):
+        body = loops_changed(stmt.body, change, around)
+        return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, body)
+    return within_root(stmt, lambda body: loops_changed(body, change, around))
+
+
 def within_root(stmt: Any, changed: Callable[[Any], Any]) -> Any:
     """The root block with its body changed; any other statement as it is."""
     if not isinstance(stmt, s_tir.SBlockRealize) or stmt.block.name_hint != "root":

@@ -105,7 +105,7 @@ def comes_back(address):
         try:
             return examine(address, target_named("cortex-a53")).facts.emulated
         except (RequestError, WorkFailedError):
-            # The server starts its next session in its own time.
+            # The server starts its next session in its own time, and sends no word when it has.
             time.sleep(1)
     return False
 

@@ -1,16 +1,18 @@
 """A network in one parallel region computes what its kernels compute one by one."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tvm
-from tvm import IRModule, relax
+from tvm import IRModule, relax, tirx
 
 from pipeline.build import apply, by_hand, emitted, lower
 from pipeline.compiling import compile_network
 from pipeline.models import InputSpec, load
 from pipeline.passes.kernel_calls import read_calls
 from pipeline.passes.one_region import in_one_region
-from pipeline.targets import host
+from pipeline.targets import host, target_named
 
 # Branches, pools, and tensors that are updated in place.
 NETWORK = "shufflenet-0.25x-g4-se"
@@ -29,6 +31,37 @@ def test_one_region_computes_the_same_to_the_bit() -> None:
     )
     assert np.isfinite(apart.numpy()).all()
     np.testing.assert_array_equal(together.numpy(), apart.numpy())
+
+
+def test_kernels_fetch_constants_that_come_after_their_own() -> None:
+    target = target_named("x86-64-v4")
+    lowered = lower(load("shufflenet-1.0x-g3", InputSpec(64, 64)), target)
+    functions = {kernel: apply(kernel, by_hand(kernel, target)) for kernel in lowered.kernels}
+    module = in_one_region(emitted(lowered, functions)[0])
+    fetching = 0
+    for phase, places in _calls(module):
+        *tensors, last = [_offset(place) for place in places]
+        if any(one.name == "later_place" for one in module[phase].params):
+            fetching += 1
+            own = [offset for offset in tensors if offset is not None]
+            assert last is not None
+            assert all(last > offset for offset in own)
+    assert fetching > len(lowered.calls) // 2
+
+
+def _calls(module: IRModule) -> list[tuple[tvm.ir.GlobalVar, list[Any]]]:
+    """The phases that the network calls, and the places of their tensors."""
+    region = module["network"].body.body
+    return [(one.value.op, list(one.value.args)[:-2]) for one in region.seq]
+
+
+def _offset(place: Any) -> int | None:
+    """The byte of the constants that a place is, if it is one of them."""
+    (load,) = place.args
+    # A tensor of the network's own is a variable, not a place in another.
+    if isinstance(load, tirx.Var) or load.source.name != "constants":
+        return None
+    return int(load.indices[0])
 
 
 def test_calls_are_read_with_what_they_write_in_place() -> None:
