@@ -14,10 +14,12 @@ from tvm.tirx import PrimFunc
 from schedules.cpu.border import Border
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.halo import Ring
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.moves import Nest, begin_apart
 from schedules.cpu.operators import operator
 from schedules.cpu.overlap import rows_first, steps_of, strip_tile
+from schedules.cpu.phases import STRIP_ROWS
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.prefetch import fetching_ahead
 from schedules.cpu.prefetch_later import mark
@@ -25,7 +27,7 @@ from schedules.cpu.prefetch_rows import rows_ahead
 from schedules.cpu.prefetch_windows import windows_ahead
 from schedules.cpu.shares import Shared, in_shares
 from schedules.cpu.sharing import Sharing
-from schedules.cpu.strips import function, in_sequence, in_steps, in_strips, nests_of
+from schedules.cpu.strips import Steps, function, in_sequence, in_steps, in_strips, nests_of
 from schedules.frame import Frame, Planes
 from schedules.program import prim_func, scratch, tensor
 
@@ -105,11 +107,27 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], sharing: Sharing) -> PrimFun
         before = rows_first(stage)
         first.append(None if before is None else (before, sch.get(nest.row).loop_var))
     if kernel.overlaps:
-        return _in_place(in_steps(whole, borders, strips, steps, first), kernel)
+        passing = {
+            name: rows // steps
+            for name in kernel.scratch
+            if not isinstance(kernel.frames[name], Ring)
+        }
+        made = in_steps(whole, borders, strips, Steps(steps, first, passing))
+        return _in_place(made, kernel).with_attr(STRIP_ROWS, _strip_rows(kernel, rows))
     if sharing == "pixels" and not alone:
         return _in_place(in_shares(whole, borders, strips, shared), kernel)
-    joined = in_sequence if alone else in_strips
-    return _in_place(joined(whole, borders, strips), kernel)
+    if alone:
+        return _in_place(in_sequence(whole, borders, strips), kernel)
+    made = _in_place(in_strips(whole, borders, strips), kernel)
+    return made.with_attr(STRIP_ROWS, _strip_rows(kernel, rows))
+
+
+def _strip_rows(kernel: Kernel, rows: int) -> dict[str, int]:
+    """The rows that a strip of so many has in memory of each tensor that nobody outside reads."""
+    frames = {name: kernel.frames[name] for name in kernel.scratch}
+    return {
+        name: frame.halo.kept if isinstance(frame, Ring) else rows for name, frame in frames.items()
+    }
 
 
 def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = True) -> Nest:

