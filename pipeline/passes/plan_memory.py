@@ -1,18 +1,26 @@
 """Where the tensors of a network lie in one piece of memory.
 
-    |  what kernels keep to themselves  |  a  |     b     |
-                                        |    c    |  d  |          c and d when a and b are no more
+    |  what kernels keep to themselves  |        a        |     b     |
+                                        |     |  c  |     |   | d |   |    c and d when a and b are
+                                                                         no more
 
 What a kernel keeps to itself lies where the kernel before it had the same: in memory that is in the
-cache. Tensors between kernels come after that, the largest first, each at the lowest place that is
-free for as long as it lives. Measured with one thread on a Xeon of 2 MB a core: with all tensors in
-places of their own, ShuffleNet 1.0x in 3 groups takes 4 % longer.
+cache. Measured with one thread on a Xeon of 2 MB a core: with all tensors in places of their own,
+ShuffleNet 1.0x in 3 groups takes 4 % longer.
+
+Tensors between kernels come after that, the largest first, each in the first place that nobody else
+has for as long as it lives, or in a new one. They all lie around the middle of their place, since
+of each the lower half of the cores makes the lower half: so the halves of the cores write what they
+have written before. Cores on either side of the middle may be far from each other, with no cache in
+common. Then, measured with two threads on Zen 4, where a line takes 18 ns that the other has:
+ShuffleNet 1.0x in 3 groups takes 2.5 to 3.5 % less than with tensors at the lowest place that is
+free, MobileNet 1.0 takes 2 % less; where cores are near, and with one, it is the same.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schedules.cpu.phases import rounded
+from schedules.cpu.phases import PAGE, rounded
 
 
 @dataclass(frozen=True)
@@ -36,16 +44,26 @@ def planned(between: Sequence[Held], within: Sequence[Held]) -> tuple[list[int],
         inner.append(own.get(one.first, 0))
         own[one.first] = inner[-1] + rounded(one.bytes)
     begin = max(own.values(), default=0)
-    placed: list[tuple[int, Held]] = []
     offsets = [0] * len(between)
-    for number in sorted(range(len(between)), key=lambda number: -between[number].bytes):
-        one, at = between[number], begin
-        for offset, other in sorted(placed, key=lambda pair: pair[0]):
-            if other.meets(one):
-                if at + one.bytes <= offset:
-                    break
-                at = max(at, offset + rounded(other.bytes))
-        offsets[number] = at
-        placed.append((at, one))
-    ends = [offset + rounded(one.bytes) for offset, one in placed]
-    return [*offsets, *inner], max(ends, default=begin)
+    for place in _places(between):
+        size = rounded(between[place[0]].bytes)
+        for number in place:
+            left = size - rounded(between[number].bytes)
+            offsets[number] = begin + left // 2 // PAGE * PAGE
+        begin += size
+    return [*offsets, *inner], begin
+
+
+def _places(held: Sequence[Held]) -> list[list[int]]:
+    """The tensors that share a place, by their numbers; of each the largest first."""
+    places: list[list[int]] = []
+    for number in sorted(range(len(held)), key=lambda number: -held[number].bytes):
+        free = (
+            place for place in places if not any(held[other].meets(held[number]) for other in place)
+        )
+        place = next(free, None)
+        if place is None:
+            places.append([number])
+        else:
+            place.append(number)
+    return places

@@ -14,6 +14,11 @@ def test_tensors_of_a_chain_take_turns() -> None:
     assert planned(chain, []) == ([0, 3 * PAGE, 0], 4 * PAGE)
 
 
+def test_tensors_lie_around_the_middle_of_their_place() -> None:
+    chain = [Held(9 * PAGE, 0, 1), Held(4 * PAGE, 1, 2), Held(3 * PAGE, 2, 3), Held(1, 3, 4)]
+    assert planned(chain, []) == ([0, 9 * PAGE, 3 * PAGE, 10 * PAGE], 13 * PAGE)
+
+
 def test_what_kernels_keep_to_themselves_lies_in_the_same_place() -> None:
     within = [Held(100, 0, 0), Held(PAGE + 1, 1, 1), Held(100, 1, 1)]
     offsets, size = planned([Held(10, 0, 1)], within)
