@@ -3,6 +3,7 @@
     stages:   tiles of every distinct operator, measured alone with one thread
     kernels:  strips of every distinct kernel, and which of its stages' best tiles, with one
               thread and all
+    networks: of each kernel's best tiles the one that takes the least time in the networks
 
 A kernel for a GPU is tuned as a whole: its tile says all of it.
 
@@ -23,6 +24,7 @@ from pipeline.tasks import Task, tasks_of
 from pipeline.tune.bench import Equipment, equipped
 from pipeline.tune.budget import Budget
 from pipeline.tune.cpu_kind import CpuKind
+from pipeline.tune.in_network import Networks
 from pipeline.tune.journal import Journal
 from pipeline.tune.kind import Kind
 from pipeline.tune.lock import only_run
@@ -36,13 +38,16 @@ __all__ = ["Budget", "Options", "Progress", "Summary", "Tally", "tune"]
 class Options:
     """What measures, for how long, and the seed of arguments and of chance.
 
-    `request` is what the run is called where its progress is shown.
+    `request` is what the run is called where its progress is shown. In the end networks of the
+    best tiles take turns for `network_seconds` with each number of threads, unless that is 0 or
+    devices are elsewhere.
     """
 
     budget: Budget = field(default_factory=Budget)
     devices: tuple[str, ...] = (LOCAL,)
     seed: int = 0
     request: str = ""
+    network_seconds: float = 8.0
     equipment: Equipment = field(default_factory=Equipment)
 
 
@@ -59,17 +64,22 @@ def tune(
     candidate of a task works, no device is left or the disk is full. KeyboardInterrupt leaves
     records of everything that was measured.
     """
-    return tune_tasks(tasks_of(*lowered), CpuKind(target), logs, options, progress)
+    kind, seconds = CpuKind(target), options.network_seconds
+    networks = None
+    if seconds and options.devices == (LOCAL,):
+        networks = Networks(lowered, target, kind.kernel_threads, seconds)
+    return tune_tasks(tasks_of(*lowered), kind, logs, options, progress, networks)
 
 
-def tune_tasks(
+def tune_tasks(  # noqa: PLR0913 - each is part of a run
     tasks: Sequence[Task],
     kind: Kind,
     logs: Path,
     options: Options,
     progress: Callable[[Progress], None] = lambda _: None,
+    networks: Networks | None = None,
 ) -> Summary:
-    """The same for any kind of target."""
+    """The same for any kind of target; the best tiles compete in the `networks`, if there are."""
     budget = options.budget
     if budget.trials is not None and budget.trials < 1:
         raise RequestError(f"{budget.trials} trials measure nothing; ask for 1 or more")
@@ -80,5 +90,5 @@ def tune_tasks(
             tempfile.TemporaryDirectory(prefix="shufflenet-tvm-tune-") as folder,
             equipped(kind, options.devices, Path(folder), options.equipment) as bench,
         ):
-            session = Session(kind, logs, journal, bench, budget, options.seed, progress)
+            session = Session(kind, logs, journal, bench, budget, options.seed, progress, networks)
             return session.run(tasks, options.request)

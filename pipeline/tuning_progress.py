@@ -1,6 +1,7 @@
 """What is shown while tuning: a line for the work at hand, and one that stays for each task."""
 
 from pipeline.progress import Steps
+from pipeline.tune.progress import NETWORKS
 from pipeline.tuning import Progress, Tally
 
 
@@ -14,6 +15,10 @@ class TuningSteps(Steps):
         if progress.task_finished:
             self.keep(f"task {progress.finished} of {progress.tasks}, {task_line(progress)}")
         share = progress.trials / progress.total if progress.total else None
+        if progress.kind == NETWORKS:
+            line = f"tiles compete in networks: {progress.trials} of {progress.total}"
+            self.say(line, share, progress.seconds_left)
+            return
         counts = f"{progress.kind}: {progress.trials} of {progress.total} trials"
         self.say(f"{counts}; {task_line(progress)}", share, progress.seconds_left)
 

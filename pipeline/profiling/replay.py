@@ -4,10 +4,7 @@ These processes get a request as JSON and leave a reply: the seconds of every ca
 `names`, of whole inferences, the rates of the machine, and whether the output stayed the same.
 """
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +16,7 @@ import numpy as np
 from pipeline.bench import ACCUMULATORS
 from pipeline.bundle import Bundle
 from pipeline.device_bench import Place
-from pipeline.engines.process import THREAD_VARIABLES, python_command
-from pipeline.errors import WorkFailedError
+from pipeline.engines.process import THREAD_VARIABLES
 from pipeline.linker import linker_for
 from pipeline.models import Model
 from pipeline.peak import build_peak
@@ -30,12 +26,11 @@ from pipeline.profiling.bandwidth import FUNCTION as READ_FUNCTION
 from pipeline.profiling.bandwidth import build_read, read_kernel
 from pipeline.profiling.cache import last_cache_bytes
 from pipeline.profiling.stamps import Stamped
+from pipeline.reply import reply_of
 from pipeline.targets import Target
 
 HERE, THERE = "pipeline.profiling.replay_worker", "pipeline.profiling.device_worker"
 ON_GPU = "pipeline.profiling.cuda_worker"
-# Beyond the time that is asked for: loading, and the loops that find the machine's rates.
-SPARE_SECONDS = 300
 # Many times the last cache of most machines; where it is not, the rate is that of the cache. To a
 # device it has to be sent, and the caches of phones and boards are smaller.
 DRAM_BUFFER, DEVICE_DRAM_BUFFER = 256 << 20, 64 << 20
@@ -69,7 +64,7 @@ def replayed(subject: Subject, network: Stamped, threads: int, seconds: float) -
         buffers = last | {"DRAM": DRAM_BUFFER}
         request["rates"] = _rates(subject.target, threads, folder, buffers, None)
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
-        return _reply(HERE, request, folder, environment | {"TVM_BIND_THREADS": "1"})
+        return reply_of(HERE, request, folder, environment | {"TVM_BIND_THREADS": "1"})
 
 
 def replayed_on_device(
@@ -90,14 +85,14 @@ def replayed_on_device(
             "threads": threads,
             "architecture": target.architecture,
         }
-        return _reply(THERE, request, folder, dict(os.environ))
+        return reply_of(THERE, request, folder, dict(os.environ))
 
 
 def replayed_on_gpu(bundle: Bundle, model: Model, seconds: float) -> dict[str, Any]:
     """The same on the GPU of this machine; WorkFailedError if the process fails."""
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as name:
         folder = Path(name)
-        return _reply(ON_GPU, _request(bundle, model, seconds, folder), folder, dict(os.environ))
+        return reply_of(ON_GPU, _request(bundle, model, seconds, folder), folder, dict(os.environ))
 
 
 def _request(bundle: Bundle, model: Model, seconds: float, folder: Path) -> dict[str, Any]:
@@ -110,25 +105,6 @@ def _stamped(network: Stamped, folder: Path, link: Callable[..., None]) -> dict[
     library = folder / "stamped.so"
     network.executable.export_library(str(library), fcompile=link)
     return {"stamped": str(library), "names": network.calls}
-
-
-def _reply(
-    worker: str, request: dict[str, Any], folder: Path, environment: dict[str, str]
-) -> dict[str, Any]:
-    """What a worker makes of a request, in time."""
-    asked, reply = folder / "request.json", folder / "reply.json"
-    asked.write_text(json.dumps(request))
-    command = python_command(Path(sys.executable), worker, str(asked), str(reply))
-    limit = request["seconds"] + SPARE_SECONDS
-    try:
-        subprocess.run(
-            command, check=True, capture_output=True, text=True, timeout=limit, env=environment
-        )
-    except subprocess.SubprocessError as error:
-        lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
-        raise WorkFailedError(f"timing the kernels failed: {lines[-1]}") from error
-    found: dict[str, Any] = json.loads(reply.read_text())
-    return found
 
 
 def _rates(

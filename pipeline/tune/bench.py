@@ -1,8 +1,9 @@
 """What builds and what measures, and that the one does not disturb the other."""
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,23 +32,30 @@ class Equipment:
 @dataclass(frozen=True)
 class Bench:
     """Builders and devices. `free` are the cores of this machine on which nothing is built, unless
-    kernels run `apart` from all of them."""
+    kernels run `apart` from all of them. Whoever holds `attention` has the cores for itself."""
 
     workshop: Workshop
     pool: DevicePool
     free: int
     apart: bool
+    attention: threading.Lock = field(default_factory=threading.Lock)
 
     def disturbed(self, threads: Sequence[int]) -> bool:
         """Whether what is built would take cores of a kernel of so many threads."""
         return not self.apart and max(threads) > self.free
 
-    def alone(self, threads: Sequence[int]) -> AbstractContextManager[None]:
-        """While kernels of so many threads run: nothing is built, if that took their cores.
+    @contextmanager
+    def alone(self, threads: Sequence[int]) -> Iterator[None]:
+        """While kernels of so many threads run: nothing is built, and no candidates are sought, if
+        that took their cores.
 
         Nothing is to be asked of the builders meanwhile.
         """
-        return self.workshop.quiet() if self.disturbed(threads) else nullcontext()
+        if not self.disturbed(threads):
+            yield
+            return
+        with self.attention, self.workshop.quiet():
+            yield
 
 
 @contextmanager

@@ -45,8 +45,13 @@ class CpuKind:
     def threads(self, task: Task) -> tuple[int, ...]:
         """A stage is for one thread; a kernel is for one and for all, as one library serves
         both."""
+        return self.kernel_threads if task.kind == "kernel" else (1,)
+
+    @property
+    def kernel_threads(self) -> tuple[int, ...]:
+        """All cores, and one."""
         cores = self.target.machine.cores
-        return (cores, 1) if task.kind == "kernel" and cores > 1 else (1,)
+        return (cores, 1) if cores > 1 else (1,)
 
     def subject(self, task: Task, best: Mapping[str, Tiles]) -> CpuSubject:
         """A kernel takes the best tiles of its stages by their workloads."""

@@ -91,16 +91,20 @@ class Phase:
         return self.over() and all(hands)
 
     def _begin(self) -> bool:
-        """Propose a round; False if there is nothing more to measure."""
-        begun = time.monotonic()
-        round_ = self._round(self.next_round - 1)
-        if not round_ and not self._open:
-            round_ = self._round(self.next_round)
-        self.searching += time.monotonic() - begun
-        if round_:
-            candidates = self.propose(round_, self.next_round)
-            self._submit([(run, one) for (run, _), one in zip(round_, candidates, strict=True)])
-            self.next_round += 1
+        """Propose a round; False if there is nothing more to measure.
+
+        Kernels that run meanwhile on all cores of two would take several times as long.
+        """
+        with self.bench.attention:
+            begun = time.monotonic()
+            round_ = self._round(self.next_round - 1)
+            if not round_ and not self._open:
+                round_ = self._round(self.next_round)
+            self.searching += time.monotonic() - begun
+            if round_:
+                candidates = self.propose(round_, self.next_round)
+                self._submit([(run, one) for (run, _), one in zip(round_, candidates, strict=True)])
+                self.next_round += 1
         return bool(round_)
 
     def _submit(self, candidates: Sequence[tuple[TaskRun, Candidate]]) -> None:

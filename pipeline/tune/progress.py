@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from pipeline.tune.entries import Trial
 
+# The kind of progress while tiles compete in networks, of which `trials` of `total` are done.
+NETWORKS = "networks"
+
 
 @dataclass
 class Tally:

@@ -1,8 +1,9 @@
 """One run over all tasks: stages, then kernels, and a record of each."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from pipeline.tune.budget import KERNEL_TRIALS, STAGES_SHARE, Budget, Clock
 from pipeline.tune.conditions import schedules_digest
 from pipeline.tune.entries import Candidate, Final, Trial
 from pipeline.tune.history import read_history
+from pipeline.tune.in_network import Networks, competitors, decided_on
 from pipeline.tune.journal import Journal
 from pipeline.tune.kind import Kind, Tiles
 from pipeline.tune.opening import opened, pending, restore
 from pipeline.tune.phase import Phase, Round
-from pipeline.tune.progress import Progress, Tally
+from pipeline.tune.progress import NETWORKS, Progress, Tally
 from pipeline.tune.run_task import TaskRun
 from pipeline.tune.stage_tiles import best_tiles
 
@@ -46,14 +48,15 @@ class Session:
         budget: Budget,
         seed: int,
         progress: Callable[[Progress], None],
+        networks: Networks | None = None,
     ) -> None:
         self.kind, self.logs, self.journal, self.bench = kind, logs, journal, bench
-        self.budget, self.seed, self.progress = budget, seed, progress
+        self.budget, self.seed, self.progress, self.networks = budget, seed, progress, networks
         self.records = read_records(logs, kind.family)
         self.history = read_history(journal)
         self.schedules = schedules_digest()
         self.tally = Tally()
-        self.tuned: list[Record] = []
+        self.tuned: dict[str, Record] = {}
         self.runs: list[TaskRun] = []
 
     def run(self, tasks: Sequence[Task], request: str) -> Summary:
@@ -71,7 +74,7 @@ class Session:
         finally:
             self.entry.tell(self.state, end=True)
         path = records_path(self.logs, self.records.family)
-        return Summary(path, len(tasks), self.tally, self.clock.run, tuple(self.tuned))
+        return Summary(path, len(tasks), self.tally, self.clock.run, tuple(self.tuned.values()))
 
     @property
     def state(self) -> dict[str, Any]:
@@ -102,8 +105,7 @@ class Session:
         )  # fmt: skip
         try:
             phase.run(pending(self.runs, self.history))
-            for run in self.runs:
-                self._finish(run)
+            self._finish()
         except KeyboardInterrupt:
             self._keep_what_is_known()
             raise
@@ -123,27 +125,59 @@ class Session:
         self.tally.count(trial)
         self._tell(run)
 
-    def _finish(self, run: TaskRun) -> None:
-        """Decide on a task, unless that was done with the same trials."""
-        final = self.history.finals.get(run.key)
-        if final is None or final.trials != len(run.search.trials):
-            final = run.final(lambda: self._tell(run))
+    def _finish(self) -> None:
+        """Decide on every task, unless that was done with the same trials: on each alone, and on
+        kernels then by what their tiles take in the networks."""
+        new: list[tuple[TaskRun, Final]] = []
+        for run in self.runs:
+            final = self.history.finals.get(run.key)
+            if final is None or final.trials != len(run.search.trials):
+                final = run.final(lambda run=run: self._tell(run))  # type: ignore[misc]
+                new.append((run, final))
+            self._write(run, final)
+            self._tell(run, finished=True)
+        if self.networks is not None and new and new[0][0].task.kind == "kernel":
+            new = self._in_networks(new, self.networks)
+        for _, final in new:
             self.journal.finish(final, self.clock.lap())
-        self.tuned.append(self._write(run, final))
-        self._tell(run, finished=True)
+
+    def _in_networks(
+        self, new: Sequence[tuple[TaskRun, Final]], networks: Networks
+    ) -> list[tuple[TaskRun, Final]]:
+        """What is new, with the tiles that are fastest in the networks."""
+
+        begun, total = time.monotonic(), len(networks.lowered)
+
+        def told(done: int) -> None:
+            each = (time.monotonic() - begun) / done if done else None
+            left = None if each is None else each * (total - done)
+            self._tell_networks(done, total, left)
+
+        tiles = {key: [record.tile] for key, record in self.records.by_key.items()}
+        own = {run.key: canonical(run.task.workload) for run, _ in new}
+        tiles |= {own[run.key]: competitors(final, run.search) for run, final in new}
+        fastest = networks.fastest(tiles, told)
+        made = []
+        for run, final in new:
+            tile = tiles[own[run.key]][fastest[own[run.key]]]
+            made.append((run, decided_on(tile, final, run.search)))
+            self._write(*made[-1])
+        changed = sum(one != other for one, other in zip(made, new, strict=True))
+        line = f"{changed} of {len(new)} kernels take another tile, which is faster in the network"
+        self._tell_networks(total, total, 0.0, [line])
+        return made
 
     def _keep_what_is_known(self) -> None:
         """Records of tasks that were not decided on, by what was measured.
 
         Without the hand tile's time nobody knows whether what was found is faster than that.
         """
-        decided = {record.key for record in self.tuned}
         for run in self.runs:
             known = canonical(run.search.hand_tile) in run.search.trials
-            if canonical(run.task.workload) not in decided and known and run.search.valid:
+            if canonical(run.task.workload) not in self.tuned and known and run.search.valid:
                 self._write(run, run.decided(run.search.valid))
 
-    def _write(self, run: TaskRun, final: Final) -> Record:
+    def _write(self, run: TaskRun, final: Final) -> None:
         """Add the record of a task to those on the disk."""
         family, tvm = self.records.family, metadata.version("apache-tvm")
         record = Record(
@@ -160,7 +194,7 @@ class Session:
         by_key = {**self.records.by_key, record.key: record}
         self.records = Records(family, by_key, self.records.outdated)
         write_records(self.logs, self.records)
-        return record
+        self.tuned[record.key] = record
 
     def _spent(self, tasks: Sequence[Task]) -> float:
         """Seconds that these tasks took in earlier runs, with whatever tiles."""
@@ -179,6 +213,14 @@ class Session:
     def _tell(self, run: TaskRun, finished: bool = False) -> None:
         self.entry.tell(self.state)
         self.progress(self._where(run, finished))
+
+    def _tell_networks(
+        self, done: int, total: int, left: float | None, news: Sequence[str] = ()
+    ) -> None:
+        self.entry.tell(self.state)
+        told = self._where(self.runs[0], finished=False)
+        told = replace(told, kind=NETWORKS, trials=done, total=total, seconds_left=left)
+        self.progress(replace(told, news=[*told.news, *news]))
 
     def _where(self, run: TaskRun, finished: bool) -> Progress:
         search, task = run.search, run.task

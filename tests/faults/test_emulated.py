@@ -38,7 +38,7 @@ def test_candidates_for_an_arm_core_are_right_on_one(tmp_path: Path, dtype: str)
                 assert time.monotonic() < end
                 # An emulated server takes seconds to register, and tells only the tracker.
                 time.sleep(0.5)
-            options = Options(Budget(6), (f"rpc://{tracker}/emulated",), 7, "", equipment)
+            options = Options(Budget(6), (f"rpc://{tracker}/emulated",), 7, "", 0.0, equipment)
             summary = tune([layer], target, tmp_path, options)
         finally:
             os.killpg(server.pid, signal.SIGKILL)

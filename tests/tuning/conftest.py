@@ -60,7 +60,8 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Equipment]:
 
 def options(trials: int | None = None, **rest: Any) -> Options:
     """So many trials with simulated times."""
-    return Options(**{"budget": Budget(trials), "seed": SEED, "equipment": SIMULATED, **rest})
+    own = {"budget": Budget(trials), "seed": SEED, "network_seconds": 0.0}
+    return Options(**{**own, "equipment": SIMULATED, **rest})
 
 
 def journal(folder: Path, target: Target) -> Journal:

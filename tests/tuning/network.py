@@ -35,7 +35,9 @@ def main() -> None:
     layers = lowered(*small, *(more if "LARGE_NETWORK" in os.environ else ()))
     patience = SHORT if "SHORT_PATIENCE" in os.environ else DEADLINES
     equipment = Equipment(worker="tests.tuning.simulated_worker", deadlines=patience, builders=1)
-    options = Options(Budget(int(trials)), tuple(devices) or ("local",), SEED, "test", equipment)
+    options = Options(
+        Budget(int(trials)), tuple(devices) or ("local",), SEED, "test", 0.0, equipment
+    )
 
     def tell(progress: Progress) -> None:
         print(progress.kind, progress.trials, *progress.news, flush=True)

@@ -1,0 +1,87 @@
+"""Tiles compete in whole networks: the faster one wins, if it leads clearly."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.build import Lowered, lower
+from pipeline.models import InputSpec, load
+from pipeline.records import canonical, describe_kernel
+from pipeline.targets import host
+from pipeline.tile_fields import TileFields, kernel_fields
+from pipeline.tune.entries import Candidate, Final, Outcome, Trial
+from pipeline.tune.in_network import (
+    COMPETITORS,
+    LEAD,
+    NEAR,
+    Networks,
+    competitors,
+    decided_on,
+    leader,
+)
+from pipeline.tune.kernel_search import KernelSearch
+from pipeline.tune.kernel_space import KernelSpace
+from schedules.cpu.kernel import Kernel
+from schedules.cpu.operators import operator
+from schedules.cpu.tiles import KernelTile, hand_tile
+
+SECONDS = 0.3
+
+
+@pytest.fixture(scope="module")
+def network() -> Lowered:
+    return lower(load("shufflenet-0.25x-g1", InputSpec(64, 64)), host())
+
+
+def by_hand(kernel: Kernel) -> TileFields:
+    return kernel_fields(kernel, hand_tile(kernel, host().machine))
+
+
+def slow(kernel: Kernel) -> TileFields:
+    """With the tile of each stage that a count of cycles finds the slowest."""
+    hand = hand_tile(kernel, host().machine)
+    stages = tuple(
+        operator(stage.work).hand_tiles(stage.work, host().machine, tile.strip_rows)[-1]
+        for stage, tile in zip(kernel.stages, hand.stages, strict=True)
+    )
+    return kernel_fields(kernel, KernelTile(hand.strip_rows, hand.sharing, stages))
+
+
+def test_the_faster_tiles_win_in_whichever_order(network: Lowered) -> None:
+    kernels = {canonical(describe_kernel(one)): one for one in network.kernels}
+    told: list[int] = []
+    for places in (0, 1), (1, 0):
+        tiles = {
+            key: [(by_hand, slow)[place](kernel) for place in places]
+            for key, kernel in kernels.items()
+        }
+        found = Networks([network], host(), (1,), SECONDS).fastest(tiles, told.append)
+        assert set(found) == set(kernels)
+        right = sum(kernels[key].macs for key, place in found.items() if places[place] == 0)
+        assert right > 0.8 * sum(kernel.macs for kernel in kernels.values())
+    assert told == [0, 0]
+
+
+def test_the_first_stays_unless_another_leads_clearly() -> None:
+    clear, unclear = np.log(LEAD) * 1.1, np.log(LEAD) * 0.9
+    assert leader(np.array([0.0, -unclear, 1.0])) == 0
+    assert leader(np.array([0.0, -unclear, -clear])) == 2
+
+
+def test_who_competes_is_near_to_the_fastest_alone(network: Lowered) -> None:
+    """The winner comes first, and the hand tile takes part though others are faster."""
+    kernel = network.kernels[0]
+    hand = by_hand(kernel)
+    search = KernelSearch(KernelSpace(kernel, host().machine, ((hand["stages"][0],),)), [])
+    tiles = [{**hand, "strip_rows": -rows} for rows in range(COMPETITORS + 2)]
+    seconds = [1.0 + 0.001 * number for number in range(COMPETITORS + 1)] + [NEAR * 1.01]
+    for number, (tile, taken) in enumerate(zip(tiles, seconds, strict=True)):
+        search.add(Trial(Candidate(number, 0, "task", tile, "model"), Outcome(taken)))
+    final = Final("task", len(tiles), tiles[1], seconds[1], None)
+    order = [tiles[1], tiles[0], *tiles[2:COMPETITORS]]
+    assert competitors(final, search) == order
+    search.add(Trial(Candidate(99, 0, "task", hand, "hand"), Outcome(NEAR * 0.99)))
+    assert competitors(final, search) == [*order, hand]
+    assert decided_on(hand, final, search) == replace(final, tile=hand, seconds=NEAR * 0.99)
+    assert decided_on(tiles[1], final, search) == final
