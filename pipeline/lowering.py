@@ -15,7 +15,7 @@ from tvm import tirx
 from tvm.tirx.compilation_pipeline import get_tir_pipeline, register_tir_pipeline
 from tvm_ffi import structural_map
 
-from schedules.cpu.phases import dealt
+from schedules.cpu.dealing import dealt
 
 NAME = "shufflenet-tvm"
 # An allocation with this annotation is left to the code generator, which takes it from the stack.

@@ -21,7 +21,8 @@ from pipeline.passes.kernel_calls import KernelCalls, read_calls
 from pipeline.passes.pack_constants import Placed, packed, placed
 from pipeline.passes.plan_fetches import Fetcher, fetches
 from pipeline.passes.plan_memory import Held, planned
-from schedules.cpu.phases import Phases, bytes_of, in_region, is_parallel, phases_of, region
+from schedules.cpu.dealing import is_parallel
+from schedules.cpu.phases import Phases, bytes_of, in_region, phases_of, region
 from schedules.cpu.prefetch_later import fetching_later, room
 
 MAIN, NETWORK = "main", "network"

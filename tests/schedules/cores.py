@@ -14,7 +14,7 @@ from tvm.tirx import PrimFunc
 
 from pipeline.lowering import lowering
 from pipeline.targets import host
-from schedules.cpu import phases
+from schedules.cpu import dealing
 from schedules.cpu.phases import AS_THEY_ARE, region
 
 # No number of cores here divides it.
@@ -48,6 +48,6 @@ def written_by_cores() -> list[int]:
 if __name__ == "__main__":
     found = {}
     for most in map(int, sys.argv[1:]):
-        phases.MOST = most
+        dealing.MOST = most
         found[most] = written_by_cores()
     print(json.dumps(found))

@@ -1,0 +1,123 @@
+"""Dealing the loops of phases out to cores, and launching the regions that call phases.
+
+    for pass: for tile in parallel   ->   for pass: for tile in the core's share, from the middle
+    region: phase; phase             ->   launch on all cores: phase; wait for the others; phase
+
+It happens when all else is lowered: until then a region is what one core does.
+"""
+
+from typing import Any
+
+from tvm import tirx
+from tvm.ir import Call
+from tvm.tirx import PrimFunc
+from tvm_ffi import structural_map, structural_walk
+
+# Cores that a region tells from each other; of more, some are idle.
+MOST = 256
+# The attribute of a phase; of no other function are loops dealt out by its last two parameters.
+PHASE = "phase"
+# The attribute of a row of phases that all cores go through together.
+REGION = "region"
+
+
+def is_parallel(function: PrimFunc) -> bool:
+    """Whether any loop of a function is one of all cores."""
+    found: list[bool] = []
+
+    def look(loop: Any) -> None:
+        found.append(loop.kind == tirx.ForKind.PARALLEL)
+
+    structural_walk(function.body, (tirx.For, look), order="post")
+    return any(found)
+
+
+def dealt(function: PrimFunc) -> PrimFunc:
+    """A lowered function whose regions are those of all cores; a phase does the core's share.
+
+    A phase without a parallel loop is of the first core.
+    """
+    if not function.attrs or PHASE not in function.attrs:
+        return function.with_body(structural_map(function.body, (tirx.AttrStmt, _launched)))
+    core, cores = list(function.params)[-2:]
+    if not is_parallel(function):
+        return function.with_body(tirx.IfThenElse(core.equal(0), function.body, None))
+    loops: list[Any] = []
+    structural_walk(function.body, (tirx.For, loops.append), order="pre")
+    own = _shared if loops[0].kind == tirx.ForKind.PARALLEL else _shared_again
+
+    def dealt_out(loop: Any) -> Any:
+        return own(loop, core, cores) if loop.kind == tirx.ForKind.PARALLEL else loop
+
+    return function.with_body(structural_map(function.body, (tirx.For, dealt_out)))
+
+
+def _shared(loop: Any, core: Any, cores: Any) -> Any:
+    """The core's share of a loop."""
+    first, count = share(loop, core, cores)
+    return tirx.For(loop.loop_var, first, count, tirx.ForKind.SERIAL, loop.body)
+
+
+def _shared_again(loop: Any, core: Any, cores: Any) -> Any:
+    """The core's share of a loop that runs again and again: away from the middle.
+
+    What comes after its last turn a core fetches too, before it knows that it has no part in it.
+    It is what the next core is about to write, who then waits to have it back. Where the lower half
+    of the cores goes down and the upper half up, nobody comes to the middle, on either side of
+    which cores may be far from each other. Measured with two threads on Zen 4 in ShuffleNet 1.0x in
+    3 groups, kernels whose pixels cores share: 60 us were 34 where the cores have no cache in
+    common, and the rest as long as before.
+    """
+    first, count = share(loop, core, cores)
+    down = 2 * core + 1 < cores
+    begin, step, turn = (tirx.Var(name, "int32") for name in ("begin", "step", "turn"))
+    body = tirx.SeqStmt([tirx.Bind(loop.loop_var, begin + step * turn), loop.body])
+    return tirx.SeqStmt(
+        [
+            tirx.Bind(begin, tirx.Select(down, first + count - 1, first)),
+            tirx.Bind(step, tirx.Select(down, tirx.IntImm("int32", -1), tirx.IntImm("int32", 1))),
+            tirx.For(turn, 0, count, tirx.ForKind.SERIAL, body),
+        ]
+    )
+
+
+def share(loop: Any, core: Any, cores: Any) -> tuple[Any, Any]:
+    """The first turn that a core takes, and how many."""
+    each = tirx.truncdiv(loop.extent + cores - 1, cores)
+    first = tirx.Min(core * each, loop.extent)
+    return first, tirx.Min(first + each, loop.extent) - first
+
+
+def _launched(found: Any) -> Any:
+    """A region that all cores run at once, and between calls wait for each other.
+
+    Each sees by its turns which it is and of how many: of n cores that take turns, each has every
+    n-th. Whoever has fewer than two sees that there are more than `MOST`.
+    """
+    if found.attr_key != REGION:
+        return found
+    mine = tirx.decl_buffer((2,), "int32", name="mine", scope="local")
+    last, apart = (tirx.BufferLoad(mine, [number]) for number in range(2))
+    turn = tirx.Var("turn", "int32")
+    seen = [tirx.BufferStore(mine, tirx.abs(turn - last), [1]), tirx.BufferStore(mine, turn, [0])]
+    turns = tirx.For(turn, 0, 2 * MOST, tirx.ForKind.PARALLEL, tirx.SeqStmt(seen))
+    cores, core = tirx.Var("cores", "int32"), tirx.Var("core", "int32")
+    calls = [
+        tirx.Evaluate(Call(one.value.op, [*one.value.args[:-2], core, cores], ret_ty="int32"))
+        for one in getattr(found.body, "seq", [found.body])
+    ]
+    body = [
+        tirx.AllocBuffer(mine),
+        tirx.BufferStore(mine, tirx.IntImm("int32", 2**30), [0]),
+        tirx.BufferStore(mine, tirx.IntImm("int32", 2**31 - 1), [1]),
+        _pragma("parallel_stride_pattern", turns),
+        tirx.Bind(cores, tirx.Min(apart, MOST)),
+        tirx.Bind(core, tirx.Min(tirx.truncmod(last, apart), MOST)),
+        *(_pragma("parallel_barrier_when_finish", call) for call in calls[:-1]),
+        calls[-1],
+    ]
+    return _pragma("parallel_launch_point", tirx.SeqStmt(body))
+
+
+def _pragma(name: str, body: Any) -> Any:
+    return tirx.AttrStmt(tirx.IntImm("int32", 0), f"pragma_{name}", tirx.IntImm("int32", 1), body)
