@@ -52,21 +52,20 @@ class Networks:
     ) -> dict[str, int]:
         """The number of the fastest tile of each kernel, by its workload as text.
 
-        It is the first unless another leads clearly in the geometric mean of all networks and
-        numbers of threads. `told` hears how many networks are done. WorkFailedError if one does not
-        run.
+        It is the first unless another leads clearly in the geometric mean of the networks that have
+        the kernel and all numbers of threads. `told` hears how many networks are done.
+        WorkFailedError if one does not run.
         """
-        logs = {key: np.zeros(len(own)) for key, own in tiles.items()}
+        logs: dict[str, list[np.ndarray]] = {}
         for done, lowered in enumerate(self.lowered):
             told(done)
             keys = [canonical(describe_kernel(call.kernel)) for call in lowered.calls]
             for seconds in self._seconds(lowered, tiles):
                 for key in dict.fromkeys(keys):
                     own = [number for number, other in enumerate(keys) if other == key]
-                    for place in range(len(tiles[key])):
-                        logs[key][place] += log(seconds[place, own].sum())
-        runs = len(self.lowered) * len(self.threads)
-        return {key: leader(own / runs) for key, own in logs.items()}
+                    taken = seconds[: len(tiles[key]), own].sum(axis=1)
+                    logs.setdefault(key, []).append(np.log(taken))
+        return {key: leader(np.mean(own, axis=0)) for key, own in logs.items()}
 
     def _seconds(
         self, lowered: Lowered, tiles: Mapping[str, Sequence[TileFields]]

@@ -1,5 +1,6 @@
 """Tiles compete in whole networks: the faster one wins, if it leads clearly."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -61,6 +62,22 @@ def test_the_faster_tiles_win_in_whichever_order(network: Lowered) -> None:
         right = sum(kernels[key].macs for key, place in found.items() if places[place] == 0)
         assert right > 0.8 * sum(kernel.macs for kernel in kernels.values())
     assert told == [0, 0]
+
+
+class Known(Networks):
+    """Networks of which every kernel takes one per cent less with its second tile."""
+
+    def _seconds(self, lowered: Lowered, _: object) -> Iterator[np.ndarray]:
+        calls = len(lowered.calls)
+        yield from [np.array([[1.0] * calls, [0.99] * calls])] * len(self.threads)
+
+
+def test_a_lead_counts_in_the_networks_that_have_the_kernel(network: Lowered) -> None:
+    others = [lower(load("mobilenet-0.25", InputSpec(64, 64)), host())] * 5
+    kernels = {one for each in (network, *others) for one in each.kernels}
+    tiles = {canonical(describe_kernel(one)): [by_hand(one)] * 2 for one in kernels}
+    found = Known([network, *others], host(), (2, 1), SECONDS).fastest(tiles, lambda _: None)
+    assert found == dict.fromkeys(tiles, 1)
 
 
 def test_the_first_stays_unless_another_leads_clearly() -> None:
