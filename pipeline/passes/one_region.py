@@ -19,7 +19,7 @@ from tvm.tirx import PrimFunc
 
 from pipeline.passes.kernel_calls import KernelCalls, read_calls
 from pipeline.passes.pack_constants import Placed, packed, placed
-from pipeline.passes.plan_fetches import Fetcher, fetches
+from pipeline.passes.plan_fetches import Fetcher, fetches, halves
 from pipeline.passes.plan_memory import Held, planned
 from schedules.cpu.dealing import is_parallel
 from schedules.cpu.phases import Phases, bytes_of, in_region, phases_of, region
@@ -82,8 +82,8 @@ def in_one_region(module: IRModule) -> IRModule:
     main = module[MAIN]
     read = read_calls(main)
     where = placed(read)
-    kernels, begins = _fetching(_phased(module), read, where)
-    network, size = _network(kernels, read, where, begins)
+    kernels, fetched = _fetching(_phased(module), read, where)
+    network, size = _network(kernels, read, where, fetched)
     types = [read.types[number] for number in read.results]
     types += [relax.TensorType((size,), "uint8")] if size else []
     builder = relax.BlockBuilder()
@@ -107,8 +107,9 @@ def in_one_region(module: IRModule) -> IRModule:
 
 def _fetching(
     kernels: Mapping[GlobalVar, _Phased], read: KernelCalls, where: Placed
-) -> tuple[dict[GlobalVar, _Phased], list[int]]:
-    """The functions fetching constants for those after them, and from which byte on each call."""
+) -> tuple[dict[GlobalVar, _Phased], list[tuple[int, int]]]:
+    """The functions fetching constants for those after them, and the halves of what each call
+    fetches."""
     rooms = {name: room(one.phases) for name, one in kernels.items()}
     calls = [
         Fetcher(name, end, rooms[name])
@@ -119,11 +120,21 @@ def _fetching(
         name: replace(one, phases=fetching_later(one.phases, plan.sizes[name]))
         for name, one in kernels.items()
     }
-    return made, plan.begins
+    starts = [0, *where.ends]
+    apart = [
+        range(start, end)
+        for (name, _), start, end in zip(read.calls, starts, where.ends, strict=False)
+        if kernels[name].phases.reads_apart
+    ]
+    sizes = [plan.sizes[name] for name, _ in read.calls]
+    return made, [halves(*call, apart) for call in zip(plan.begins, sizes, strict=True)]
 
 
 def _network(
-    kernels: Mapping[GlobalVar, _Phased], read: KernelCalls, where: Placed, begins: list[int]
+    kernels: Mapping[GlobalVar, _Phased],
+    read: KernelCalls,
+    where: Placed,
+    fetched: list[tuple[int, int]],
 ) -> tuple[PrimFunc, int]:
     """The function of the image, constants, results and memory, and how many bytes that is."""
     outside = {number: _buffer(f"t{number}", read.types[number]) for number in (0, *read.results)}
@@ -142,11 +153,11 @@ def _network(
     places |= dict(zip(held, inside, strict=False))
     scratch = iter(inside[len(held) :])
     calls = []
-    for (name, tensors), begin in zip(read.calls, begins, strict=True):
+    for (name, tensors), numbers in zip(read.calls, fetched, strict=True):
         made = kernels[name].phases
         taken = [places[number] for number in tensors]
         taken += [next(scratch) for _ in made.scratch]
-        taken.append(_at(constants, begin))
+        taken += [constants.data, *(tirx.IntImm("int32", number) for number in numbers)]
         for symbol, phase in zip(kernels[name].names, made.phases, strict=True):
             calls.append((symbol, [taken[number] for number in phase.tensors]))
     image, *results = outside.values()

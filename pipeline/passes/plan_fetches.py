@@ -5,6 +5,15 @@
 
 Every kernel fetches what the next one reads, and of what those after it read as much as they have
 no time to fetch themselves: a classifier's weights are fetched by several kernels.
+
+Cores share the classifier's weights, of which each reads its half, so each fetches of that half:
+
+    weights of the classifier   |  first half  |  other half  |
+    fetched by kernels 3, 4     |   3   |  4   |   3   |  4   |
+    by core                     |      0       |      1       |
+
+Measured with two threads on Zen 4, ShuffleNet 1.0x in 3 groups, the classifier takes 32 to 38 us for
+39 to 60 where both cores have a last cache in common, and 35 to 42 us for 63 to 73 where not.
 """
 
 from collections.abc import Hashable, Sequence
@@ -42,10 +51,28 @@ def fetches(calls: Sequence[Fetcher]) -> Fetches:
     each: dict[Hashable, list[int]] = {}
     for at, call in enumerate(calls):
         each.setdefault(call.function, []).append(front[at + 1] - front[at])
-    sizes = {function: ceil(sum(own) / len(own) / LINE) * LINE for function, own in each.items()}
+    sizes = {function: _lines(sum(own) / len(own)) for function, own in each.items()}
     begins, fetched = [], 0
     for at, call in enumerate(calls):
         size = sizes[call.function]
         begins.append(max(min(max(fetched, front[at]), total - size), 0))
         fetched = begins[-1] + size
     return Fetches(begins, sizes)
+
+
+def halves(begin: int, size: int, apart: Sequence[range]) -> tuple[int, int]:
+    """The first byte that the first turns of a call fetch, and by how much that of the other turns
+    comes after it.
+
+    What they fetch follows each other, but for constants that are read `apart`: of these the first
+    half is for those cores that have the first turns, here as there.
+    """
+    for read in apart:
+        if begin in read:
+            return read.start + _lines((begin - read.start) / 2), _lines(len(read) / 2)
+    return begin, _lines(size / 2)
+
+
+def _lines(size: float) -> int:
+    """So many bytes and what is left of the last line."""
+    return ceil(size / LINE) * LINE

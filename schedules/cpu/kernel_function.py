@@ -19,7 +19,7 @@ from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.moves import Nest, begin_apart
 from schedules.cpu.operators import operator
 from schedules.cpu.overlap import rows_first, steps_of, strip_tile
-from schedules.cpu.phases import STRIP_ROWS
+from schedules.cpu.phases import READS_APART, STRIP_ROWS
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.prefetch import fetching_ahead
 from schedules.cpu.prefetch_later import mark
@@ -117,7 +117,9 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], sharing: Sharing) -> PrimFun
     if sharing == "pixels" and not alone:
         return _in_place(in_shares(whole, borders, strips, shared), kernel)
     if alone:
-        return _in_place(in_sequence(whole, borders, strips), kernel)
+        made = _in_place(in_sequence(whole, borders, strips), kernel)
+        target = kernel.stages[-1].work.target
+        return made.with_attr(READS_APART, True) if target.pixels == target.images else made
     made = _in_place(in_strips(whole, borders, strips), kernel)
     return made.with_attr(STRIP_ROWS, _strip_rows(kernel, rows))
 

@@ -31,6 +31,8 @@ PAGE = 4096
 # The attribute of a function whose strips have so many rows of some tensors in memory, which no
 # other strip reads.
 STRIP_ROWS = "strip_rows"
+# The attribute of a function of which each core reads constants that no other reads.
+READS_APART = "reads_apart"
 # TVM hands such a function its arguments as they are.
 AS_THEY_ARE = {"calling_conv": -1, PHASE: True, "s_tir": True}
 
@@ -46,11 +48,15 @@ class Phase:
 @dataclass(frozen=True)
 class Phases:
     """What a function is in phases, which name their tensors by number: its parameters first, then
-    `scratch`, which nobody outside reads."""
+    `scratch`, which nobody outside reads.
+
+    If it `reads_apart`, each core reads constants that no other reads.
+    """
 
     parameters: tuple[Any, ...]
     scratch: tuple[Any, ...]
     phases: tuple[Phase, ...]
+    reads_apart: bool = False
 
 
 def phases_of(function: PrimFunc) -> Phases:
@@ -70,7 +76,7 @@ def phases_of(function: PrimFunc) -> Phases:
     alone = [one for one in scratch if sum(one in _found(nest) for nest in nests) == 1]
     rows = {tensor: int(known[tensor.name]) for tensor in alone if tensor.name in known}
     phases = tuple(_phase(nest, tensors, local, rows, lie_apart) for nest in nests)
-    return Phases(tuple(function.params), scratch, phases)
+    return Phases(tuple(function.params), scratch, phases, READS_APART in attributes)
 
 
 def _phase(

@@ -61,6 +61,16 @@ class _Steps:
         return self.count * min(PACE * int(self.loop.annotations[MARK]), MOST)
 
 
+@dataclass(frozen=True)
+class _Halves:
+    """What is fetched: the byte from which on the first half of the turns does, and by how much
+    that of the other half comes after it."""
+
+    buffer: Any
+    first: Any
+    apart: Any
+
+
 def mark(sch: s_tir.Schedule, sums: Any, steps: Any) -> None:
     """Say of the loop over the steps of a block of sums that it may fetch, if it has the time."""
     loops = sch.get_loops(sums)
@@ -79,11 +89,16 @@ def room(made: Phases) -> int:
 
 
 def fetching_later(made: Phases, size: int) -> Phases:
-    """The phases fetching `size` bytes; they lie at a place that is a tensor after all others."""
+    """The phases fetching `size` bytes, one half in the first turns that cores share and one in the
+    others. After all tensors they take the place of all bytes, the first of one half, and by how
+    much that of the other comes after it."""
     if not size:
         return made
-    lines = ceil(size / LINE)
-    buffer = tirx.decl_buffer((lines * LINE,), "uint8", name="later")
+    lines = ceil(size / LINE / 2)
+    halves = _Halves(
+        tirx.decl_buffer((2 * lines * LINE,), "uint8", name="later"),
+        *(tirx.Var(name, "int32") for name in ("first_half", "apart")),
+    )
     total = sum(steps.count for phase in made.phases for steps in _marked(phase.function))
     done = 0
 
@@ -91,25 +106,27 @@ def fetching_later(made: Phases, size: int) -> Phases:
         nonlocal done
         first = done * lines // total
         done += steps.count
-        return _with_fetches(steps, buffer, first, done * lines // total - first)
+        return _with_fetches(steps, halves, first, done * lines // total - first)
 
     number = len(made.parameters) + len(made.scratch)
     phases = [
-        _with_place(phase, buffer, number, fetching) if _marked(phase.function) else phase
+        _with_places(phase, halves, number, fetching) if _marked(phase.function) else phase
         for phase in made.phases
     ]
     return replace(made, phases=tuple(phases))
 
 
-def _with_place(phase: Phase, buffer: Any, number: int, fetching: Callable[[_Steps], Any]) -> Phase:
-    """The phase, its marked loops changed, with the place of one more tensor."""
+def _with_places(
+    phase: Phase, halves: _Halves, number: int, fetching: Callable[[_Steps], Any]
+) -> Phase:
+    """The phase, its marked loops changed, with where it fetches."""
     *places, core, cores = phase.function.params
-    place = tirx.Var("later_place", buffer.data.ty)
+    place = tirx.Var("later_place", halves.buffer.data.ty)
     body = _changed(phase.function.body, fetching)
-    body = tirx.SeqStmt([tirx.DeclBuffer(buffer, data=place), body])
-    attributes = phase.function.attrs
-    function = PrimFunc([*places, place, core, cores], body, attrs=attributes)
-    return Phase(function, (*phase.tensors, number))
+    body = tirx.SeqStmt([tirx.DeclBuffer(halves.buffer, data=place), body])
+    parameters = [*places, place, halves.first, halves.apart, core, cores]
+    function = PrimFunc(parameters, body, attrs=phase.function.attrs)
+    return Phase(function, (*phase.tensors, number, number + 1, number + 2))
 
 
 def _marked(function: PrimFunc) -> list[_Steps]:
@@ -132,14 +149,20 @@ def _changed(body: Any, change: Callable[[_Steps], Any]) -> Any:
     return loops_changed(body, marked)
 
 
-def _with_fetches(steps: _Steps, buffer: Any, first: int, lines: int) -> Any:
-    """The loop fetching so many lines from one on: each tile its share, which it ends with."""
+def _with_fetches(steps: _Steps, halves: _Halves, first: int, lines: int) -> Any:
+    """The loop fetching so many lines from one on, of both halves: each tile its share, which it
+    ends with. Tiles are counted such that those of a core follow each other."""
     loop = steps.loop
     kept = {key: value for key, value in loop.annotations.items() if key != MARK}
     if not lines:
         return with_body(loop, loop.body, kept)
-    share = ceil(lines / steps.tiles)
-    begin = first + tirx.Min(count(steps.around) * share, lines - share)
+    tiles = ceil(steps.tiles / 2)
+    share = ceil(lines / tiles)
+    tile = count(sorted(steps.around, key=lambda one: one.kind != tirx.ForKind.PARALLEL))
+    # Of a condition the compiler would make two loops over tiles.
+    half = halves.first + tirx.truncdiv(tile, tiles) * halves.apart
+    begin = first + tirx.Min(tirx.truncmod(tile, tiles) * share, lines - share)
     a_step = ceil(share * LINE / int(loop.extent))
     ahead = tirx.Min(loop.loop_var * a_step, (share - 1) * LINE)
-    return with_body(loop, tirx.SeqStmt([loop.body, fetch(buffer, [begin * LINE + ahead])]), kept)
+    ending = fetch(halves.buffer, [half + begin * LINE + ahead])
+    return with_body(loop, tirx.SeqStmt([loop.body, ending]), kept)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from pipeline.passes.plan_fetches import Fetcher, fetches
+from pipeline.passes.plan_fetches import Fetcher, fetches, halves
 from schedules.machine import LINE
 
 
@@ -61,3 +61,24 @@ def test_all_is_fetched_before_it_is_read(seed: int) -> None:
         assert begin + size <= reads[-1]
         done |= {byte // LINE for byte in range(begin, begin + size, LINE)}
         assert done >= set(range(after // LINE))
+
+
+def test_the_halves_of_a_call_follow_each_other() -> None:
+    assert halves(3 * LINE, 8 * LINE, []) == (3 * LINE, 4 * LINE)
+    assert halves(3 * LINE, 8 * LINE, [range(11 * LINE, 20 * LINE)]) == (3 * LINE, 4 * LINE)
+
+
+def test_of_what_is_read_apart_calls_fetch_both_halves_at_once() -> None:
+    apart = range(10 * LINE, 50 * LINE)
+    fetched = {byte: [0, 0] for byte in range(0, 50 * LINE, LINE)}
+    for begin in range(10 * LINE, 50 * LINE, 8 * LINE):
+        first, after = halves(begin, 8 * LINE, [apart])
+        for half in range(2):
+            own = first + half * after
+            for byte in range(own, own + 4 * LINE, LINE):
+                fetched[byte][half] += 1
+    middle = 30 * LINE
+    assert all(
+        seen == ([0, 0] if byte not in apart else [1, 0] if byte < middle else [0, 1])
+        for byte, seen in fetched.items()
+    )

@@ -46,11 +46,12 @@ def elements(indices: Any, loops: tuple[Any, ...], shape: tuple[int, ...]) -> An
     return flat
 
 
-def values(indices: Any, loops: tuple[Any, ...]) -> list[Any]:
-    """Each index in every iteration of the loops."""
+def values(indices: Any, loops: tuple[Any, ...], **known: int) -> list[Any]:
+    """Each index in every iteration of the loops, where other variables have `known` values."""
     grid = np.indices([int(loop.extent) for loop in loops])
     names = {loop.loop_var.name: turns for loop, turns in zip(loops, grid, strict=True)}
     assert len(names) == len(loops)
-    numpy = {"T": SimpleNamespace(max=np.maximum, min=np.minimum)}
+    functions = {"max": np.maximum, "min": np.minimum, "truncmod": np.fmod, "Div": np.floor_divide}
+    numpy = {"T": SimpleNamespace(**functions), **known}
     zeros = np.zeros([int(loop.extent) for loop in loops], int)
     return [zeros + eval(str(index), {**numpy, **names}) for index in indices]

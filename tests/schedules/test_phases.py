@@ -138,7 +138,8 @@ def _in_turns(
     made: Phases, names: Sequence[GlobalVar], chosen: Sequence[int], cores: int
 ) -> PrimFunc:
     held = [tirx.decl_buffer((rounded(bytes_of(one)),), "uint8") for one in made.scratch]
-    places = [tensor.data for tensor in (*made.parameters, *held, made.parameters[0])]
+    later = [made.parameters[0].data, *[tirx.IntImm("int32", 0)] * 2]
+    places = [*(tensor.data for tensor in (*made.parameters, *held)), *later]
     calls = [
         tirx.Evaluate(
             Call(

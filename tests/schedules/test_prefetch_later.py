@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tvm import tirx
 from tvm.tirx import PrimFunc
 
 from schedules.cpu import pointwise
@@ -30,8 +31,22 @@ def test_every_line_is_fetched(unit: Any, sharing: str) -> None:
     made = phases_of(_function(layers.unit(unit, AVX512, border=0), sharing))
     assert room(made) > 100 * LINE
     for lines in (1, 3, room(made) // LINE):
-        fetched = _later(fetching_later(made, lines * LINE))
-        assert set(fetched) == set(range(lines))
+        half = -(-lines // 2)
+        fetched = [one.ravel() for one in _lines(fetching_later(made, lines * LINE), half)]
+        assert set(np.unique(np.concatenate(fetched)).tolist()) == set(range(2 * half))
+
+
+@pytest.mark.parametrize("sharing", ["strips", "pixels"])
+def test_the_first_turns_that_cores_share_fetch_the_first_half(sharing: str) -> None:
+    made = phases_of(_function(layers.unit(UNITS[0], AVX512, border=0), sharing))
+    fetching = fetching_later(made, room(made))
+    half = -(-room(made) // LINE // 2)
+    for (_, loops), lines in zip(_fetches(fetching), _lines(fetching, half), strict=True):
+        (shared,) = (loop for loop in loops if loop.kind == tirx.ForKind.PARALLEL)
+        (turns,) = values([shared.loop_var], loops)
+        first, count = lines < half, int(shared.extent)
+        assert first[turns < count // 2].all()
+        assert not first[turns >= (count + 1) // 2].any()
 
 
 @pytest.mark.parametrize("sharing", ["strips", "pixels"])
@@ -40,7 +55,7 @@ def test_what_fetches_for_others_computes_the_same(sharing: str) -> None:
     arguments = arguments_of(kernel)
     made = phases_of(_function(kernel, sharing))
     fetching = fetching_later(made, room(made))
-    assert [phase.tensors[-1] for phase in fetching.phases].count(_place(made)) > 0
+    assert [phase.tensors[-3:] for phase in fetching.phases].count(_numbers(made)) > 0
     function = of_phases(fetching, range(2), 2)
     assert_same(called(function, kernel, arguments), run(program(kernel), kernel, arguments))
 
@@ -67,16 +82,19 @@ def _function(kernel: Any, sharing: Any) -> PrimFunc:
     return scheduled(kernel, layers.hand_tiles(kernel, AVX512), sharing)
 
 
-def _place(made: Phases) -> int:
-    """The number of the tensor that is fetched from."""
-    return len(made.parameters) + len(made.scratch)
+def _numbers(made: Phases) -> tuple[int, ...]:
+    """Those of where phases fetch, which come after all tensors."""
+    first = len(made.parameters) + len(made.scratch)
+    return tuple(range(first, first + 3))
 
 
-def _later(made: Phases) -> list[int]:
-    """The lines that phases fetch for others."""
-    found: list[int] = []
-    for phase in made.phases:
-        for place, loops in fetches_in(phase.function.body, (), "later"):
-            (byte,) = values(place, loops)
-            found += np.unique(byte // LINE).tolist()
-    return found
+def _lines(made: Phases, half: int) -> list[Any]:
+    """Of every fetch the lines, by the turns of the loops around it; the other half follows after
+    so many lines."""
+    known = {"first_half": 0, "apart": half * LINE}
+    return [values(place, loops, **known)[0] // LINE for place, loops in _fetches(made)]
+
+
+def _fetches(made: Phases) -> list[tuple[Any, tuple[Any, ...]]]:
+    """The place that every fetch for others names, and the loops around it."""
+    return [one for phase in made.phases for one in fetches_in(phase.function.body, (), "later")]
