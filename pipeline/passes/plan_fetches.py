@@ -12,8 +12,8 @@ Cores share the classifier's weights, of which each reads its half, so each fetc
     fetched by kernels 3, 4     |   3   |  4   |   3   |  4   |
     by core                     |      0       |      1       |
 
-Measured with two threads on Zen 4, ShuffleNet 1.0x in 3 groups, the classifier takes 32 to 38 us for
-39 to 60 where both cores have a last cache in common, and 35 to 42 us for 63 to 73 where not.
+Measured with two threads on Zen 4, ShuffleNet 1.0x in 3 groups, the classifier takes 32 to 38 us
+for 39 to 60 where both cores have a last cache in common, and 35 to 42 us for 63 to 73 where not.
 """
 
 from collections.abc import Hashable, Sequence
