@@ -96,6 +96,7 @@ def fetching_later(made: Phases, size: int) -> Phases:
         return made
     lines = ceil(size / LINE / 2)
     halves = _Halves(
+        # As long as what is fetched, which lies somewhere among all constants: nothing is loaded.
         tirx.decl_buffer((2 * lines * LINE,), "uint8", name="later"),
         *(tirx.Var(name, "int32") for name in ("first_half", "apart")),
     )

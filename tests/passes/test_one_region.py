@@ -13,6 +13,7 @@ from pipeline.models import InputSpec, load
 from pipeline.passes.kernel_calls import read_calls
 from pipeline.passes.one_region import in_one_region
 from pipeline.targets import host, target_named
+from schedules.machine import LINE
 
 # Branches, pools, and tensors that are updated in place.
 NETWORK = "shufflenet-0.25x-g4-se"
@@ -47,6 +48,25 @@ def test_kernels_fetch_constants_that_come_after_their_own() -> None:
             assert all(int(first) > offset for offset in own)
             assert int(apart) > 0
     assert fetching > len(lowered.calls) // 2
+
+
+def test_of_the_classifier_the_first_turns_fetch_what_the_first_core_reads() -> None:
+    target = target_named("x86-64-v4")
+    lowered = lower(load("shufflenet-1.0x-g3", InputSpec(64, 64)), target)
+    functions = {kernel: apply(kernel, by_hand(kernel, target)) for kernel in lowered.kernels}
+    calls = _calls(in_one_region(emitted(lowered, functions)[0]))
+    _, last = calls[-1]
+    begin = min(offset for place in last if (offset := _offset(place)) is not None)
+    half = sum(lowered.calls[-1].kernel.stages[-1].constant_bytes.values()) / 2
+    fetched = [
+        (int(first), int(apart))
+        for _, (*_, first, apart) in calls
+        if isinstance(first, tirx.IntImm) and int(first) >= begin
+    ]
+    assert len(fetched) > 1
+    assert [first for first, _ in fetched] == sorted(first for first, _ in fetched)
+    assert all(first < begin + half for first, _ in fetched)
+    assert all(abs(apart - half) <= 2 * LINE for _, apart in fetched)
 
 
 def _calls(module: IRModule) -> list[tuple[tvm.ir.GlobalVar, list[Any]]]:
