@@ -12,12 +12,10 @@ compute 12 others twice. With 4 input channels at once 20 channels are 80 lanes,
 They take 4 consecutive input channels, repeated for every output channel: one load that broadcasts
 serves all five, where a multiply-add of one input channel needs a load of its own for each vector
 that is not wider. The input must not be shuffled. What it costs is adding up the lanes of a sum at
-the end, by halves:
-
-    a0+a1 a2+a3 b0+b1 b2+b3  =  a0 a2 b0 b2  +  a1 a3 b1 b3
+the end (`lane_sums.py`), which leaves channels in an order of its own: weights are packed such that
+it is that of the output.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +24,7 @@ from tvm import s_tir, tirx
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
+from schedules.cpu.lane_sums import BLOCK, Pair, channels_in_order, rounds
 from schedules.cpu.moves import Nest, partition
 from schedules.cpu.prefetch import Panel
 from schedules.cpu.products import Product
@@ -120,25 +119,21 @@ def emit(name: str, work: PointwiseDeep, tensors: Tensors) -> None:
             T.buffer_store(sums, bias[g, v, every], [r, x, g, v])
         T.buffer_store(sums, sums[r, x, g, v] + repeated * weight[g, v, k, every], [r, x, g, v])
     with block(name, axes) as (r, x, g):
-        partial, made = [sums[r, x, g, v] for v in range(work.vectors)], 0
-        for value, channels in _added(partial, lanes, depth):
+        values, made = [sums[r, x, g, v] for v in range(work.vectors)], 0
+        for one in _rounds(work):
+            values = [
+                tirx.Shuffle([values[at] for at in pair.sources], pair.lower)
+                + tirx.Shuffle([values[at] for at in pair.sources], pair.upper)
+                for pair in one
+            ]
+        for value, channels in zip(values, [len(pair.lower) for pair in one], strict=True):
             done = activate(value, work.activation, work.dtype, channels)
             store(out, done, work.target.at(r, x, work.places(g, made, channels)), channels)
             made += channels
 
 
-def _added(vectors: Sequence[Any], lanes: int, depth: int) -> list[tuple[Any, int]]:
-    """The sums over each `depth` neighbouring lanes of the vectors: fewer vectors, their lanes."""
-    made = [(vector, lanes) for vector in vectors]
-    for _ in range(depth.bit_length() - 1):
-        pairs, made = made, []
-        while pairs:
-            one, lanes = pairs.pop(0)
-            two = [pairs.pop(0)[0]] if pairs and pairs[0][1] == lanes else []
-            lanes *= 1 + len(two)
-            halves = [tirx.Shuffle([one, *two], list(range(at, lanes, 2))) for at in (0, 1)]
-            made.append((halves[0] + halves[1], lanes // 2))
-    return made
+def _rounds(work: PointwiseDeep) -> list[list[Pair]]:
+    return rounds(work.vectors, work.lanes, work.depth, BLOCK // np.dtype(work.dtype).itemsize)
 
 
 def weight_shapes(work: PointwiseDeep) -> dict[str, tuple[int, ...]]:
@@ -157,7 +152,7 @@ def pack(work: PointwiseDeep, weight: np.ndarray, bias: np.ndarray) -> dict[str,
 
     The first lane of each channel has its bias, the others zero.
     """
-    chosen = slice(work.first, work.first + work.count)
+    chosen = work.first + channels_in_order(_rounds(work), work.vectors, work.lanes, work.depth)
     own = weight.reshape(work.groups, work.outputs, work.inputs)[:, chosen]
     steps = work.inputs // work.depth
     split = own.reshape(work.groups, work.vectors, -1, steps, work.depth)
