@@ -71,3 +71,7 @@ class Machine:
         if not fitting:
             return channels
         return min(fitting, key=lambda width: ceil(channels / width) * self.fma_cycles(width))
+
+    def widest_for(self, channels: int) -> int:
+        """The widest vector that so many channels fill, which covers them in the fewest loads."""
+        return max((width for width in self.vector_widths if width <= channels), default=channels)

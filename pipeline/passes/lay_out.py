@@ -134,7 +134,9 @@ def _work(step: Operator, frames: dict[str, Any], machine: Machine) -> Work:
     if kind == "pointwise":
         outputs, inputs = _weight(step).shape
         outputs //= step.groups
-        lanes = machine.lanes_for(outputs)
+        # The weights of one pixel pass once, from where they take longer than multiply-adds.
+        alone = target.pixels == target.images
+        lanes = machine.widest_for(outputs) if alone else machine.lanes_for(outputs)
         fields = (
             source, target, step.groups, inputs, outputs, lanes,
             step.shuffle, offset, residual, activation,
