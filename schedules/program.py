@@ -49,10 +49,13 @@ def block(
     """Loops over the named extents, and in them a block whose axes are those loops."""
     extents = {**spatial, **(reduce or {})}
     kinds = "S" * len(spatial) + "R" * len(reduce or {})
-    with T.grid(*extents.values()) as loops, T.sblock(name):
+    with T.grid(*extents.values()) as grid, T.sblock(name):
+        # One of either comes as it is, several as a list.
+        loops = list(grid) if len(extents) > 1 else [grid]
         for axis, loop in zip(extents, loops, strict=True):
             IRBuilder.name(axis, loop)
-        axes = list(T.axis.remap(kinds, list(loops)))
+        remapped = T.axis.remap(kinds, loops)
+        axes = list(remapped) if len(extents) > 1 else [remapped]
         for axis, variable in zip(extents, axes, strict=True):
             IRBuilder.name(f"v_{axis}", variable)
         yield axes
@@ -66,6 +69,13 @@ def tensor(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
 def scratch(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
     """A buffer that lives inside the function."""
     made = T.sblock_alloc_buffer(shape, dtype)
+    IRBuilder.name(name, made)
+    return made
+
+
+def local(name: str, shape: tuple[int, ...], dtype: str) -> Any:
+    """The same of a few values, which the compiler keeps in registers if it can."""
+    made = T.sblock_alloc_buffer(shape, dtype, scope="local")
     IRBuilder.name(name, made)
     return made
 

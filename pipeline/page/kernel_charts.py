@@ -11,11 +11,13 @@ ROW = 21
 WORKS: tuple[tuple[set[str], str], ...] = (
     ({"firstconvolution"}, "first convolution"),
     ({"firstconvolutiondeep"}, "first convolution"),
+    ({"pooledfirstconvolution"}, "first convolution"),
     ({"convolution"}, "convolution"),
     ({"depthwise", "pointwise"}, "depthwise + pointwise"),
     ({"depthwise"}, "depthwise"),
     ({"pointwise"}, "pointwise"),
     ({"pool"}, "pool"),
+    ({"rowpool"}, "pool"),
     (set(), "other"),
 )
 

@@ -7,7 +7,7 @@ Weights and all tensors within are of the type of the arithmetic; the image come
 goes as float32, whatever that is, so that who calls a network need not know it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import Any
 
@@ -26,8 +26,10 @@ from schedules.cpu import (
     pointwise,
     pointwise_lanes,
     pool,
+    row_pool,
     scale,
 )
+from schedules.cpu.first_convolution_pooled import PooledFirstConvolution, columns_of
 from schedules.cpu.kernel import Stage
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise_parts import parts
@@ -58,10 +60,13 @@ def lay_out(network: Network, machine: Machine, dtype: str) -> Layout:
     `machine` counts values of `dtype`.
     """
     frames = _frames(network, dtype)
+    pooled = _pooled(network, frames, machine)
+    frames |= {network.operators[at].writes: work.target for at, work in pooled.items()}
     stages: list[Stage] = []
     constants: dict[str, np.ndarray] = {}
     for number, step in enumerate(network.operators):
-        for part, work in enumerate(_works(step, frames, machine, dtype)):
+        works = _works(step, frames, machine, dtype) if number not in pooled else (pooled[number],)
+        for part, work in enumerate(works):
             name = f"{step.kind}{number}_{part}"
             stage = Stage(name, work, _reads(step), step.writes)
             stages.append(stage)
@@ -86,6 +91,33 @@ def _frames(network: Network, dtype: str) -> dict[str, Frame | Planes]:
         spare = _spare(channels, kind) if height * width > 1 else 0
         frames[step.writes] = Frame(images, height, width, channels, border, kind, spare)
     return frames
+
+
+def _pooled(
+    network: Network, frames: dict[str, Any], machine: Machine
+) -> dict[int, PooledFirstConvolution | row_pool.RowPool]:
+    """The workloads, by their operators' numbers, of first convolutions that take the maximum over
+    columns of the pool after them, and of that over rows."""
+    made: dict[int, PooledFirstConvolution | row_pool.RowPool] = {}
+    for number, step in enumerate(network.operators):
+        readers = [at for at, one in enumerate(network.operators) if step.writes in _names(one)]
+        if step.kind != "first_convolution" or len(readers) != 1:
+            continue
+        work, after = _work(step, frames, machine), network.operators[readers[0]]
+        if type(work) is not first_convolution.FirstConvolution or not _is_common(after):
+            continue
+        columns = columns_of(work, machine)
+        if columns and (after.kind, after.stride) == ("max_pool", work.stride):
+            target = replace(work.target, width=frames[after.writes].width)
+            fields = vars(work) | {"target": target}
+            made[number] = PooledFirstConvolution(**fields, columns=columns)
+            rows = _work(after, frames | {step.writes: target}, machine)
+            made[readers[0]] = row_pool.RowPool(**vars(rows))
+    return made
+
+
+def _names(step: Operator) -> list[str]:
+    return [name for _, name in _reads(step)]
 
 
 def _spare(channels: int, dtype: str) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.first_convolution_deep import FirstConvolutionDeep
+from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
 from schedules.cpu.kernel import Stage
 from schedules.cpu.overlap import WINDOWS
 from schedules.cpu.pointwise_deep import PointwiseDeep
@@ -24,7 +25,7 @@ from schedules.cpu.window import KERNEL
 from schedules.machine import Machine
 
 # First convolutions whose rows a window over them can have made strip by strip.
-UNDER_WINDOWS = (FirstConvolution, FirstConvolutionDeep)
+UNDER_WINDOWS = (FirstConvolution, FirstConvolutionDeep, PooledFirstConvolution)
 # The share of a second-level cache in which a frame stays while others pass, and the share that
 # the weights of a unit may take there, which are read again for every few rows.
 KEPT = 1 / 2

@@ -85,7 +85,7 @@ def emit(name: str, work: FirstConvolutionDeep, tensors: Tensors) -> None:
             T.buffer_store(sums, bias[v, every], [r, x, v])
         in_rest = v == work.whole
         value = T.if_then_else(
-            in_rest, _pair(work, data, r, x, p, kh, kw), _tap(work, data, r, x, p, kh, kw)
+            in_rest, _pair(work, data, r, x, p, kh, kw), tap(work, data, r, x, p, kh, kw)
         )
         so_far = sums[r, x, v]
         more = so_far + value * weight[p, kh, kw, v, every]
@@ -103,7 +103,7 @@ def emit(name: str, work: FirstConvolutionDeep, tensors: Tensors) -> None:
             _finish(work, out, r, x, work.whole * lanes, own, work.rest)
 
 
-def _tap(work: FirstConvolution, data: Any, r: Any, x: Any, *tap: Any) -> Any:
+def tap(work: FirstConvolution, data: Any, r: Any, x: Any, *tap: Any) -> Any:
     """A value of the image, for every lane."""
     p, kh, kw = tap
     column = x * STRIDE + kw - 1

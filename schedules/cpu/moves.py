@@ -29,6 +29,10 @@ class Nest:
     row: Any | None = None
 
 
+# Asks the compiler to cut a loop where its last tile is narrower, or its first at an edge.
+PARTITION = {"pragma_loop_partition_hint": 1}
+
+
 def partition(sch: s_tir.Schedule, loop: Any) -> None:
     """Ask the compiler to cut a loop where its last tile is narrower.
 
@@ -36,7 +40,8 @@ def partition(sch: s_tir.Schedule, loop: Any) -> None:
         for i in range(4):                 for i in range(4): ...
             if x * 4 + i < 10: ...     for i in range(2): ...
     """
-    sch.annotate(loop, "pragma_loop_partition_hint", 1)
+    for key, value in PARTITION.items():
+        sch.annotate(loop, key, value)
 
 
 def begin_apart(sch: s_tir.Schedule, nest: Nest) -> None:

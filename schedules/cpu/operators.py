@@ -10,12 +10,14 @@ from schedules.cpu import (
     depthwise,
     first_convolution,
     first_convolution_deep,
+    first_convolution_pooled,
     mean,
     normalisation,
     pointwise,
     pointwise_deep,
     pointwise_lanes,
     pool,
+    row_pool,
     scale,
 )
 
@@ -44,6 +46,7 @@ MODULES: dict[type, ModuleType] = {
     first_convolution.FirstConvolution: first_convolution,
     first_convolution.SizedFirstConvolution: first_convolution,
     first_convolution_deep.FirstConvolutionDeep: first_convolution_deep,
+    first_convolution_pooled.PooledFirstConvolution: first_convolution_pooled,
     mean.Mean: mean,
     normalisation.Normalisation: normalisation,
     pointwise.Pointwise: pointwise,
@@ -52,6 +55,7 @@ MODULES: dict[type, ModuleType] = {
     pointwise_lanes.PointwiseLanes: pointwise_lanes,
     pool.Pool: pool,
     pool.SizedPool: pool,
+    row_pool.RowPool: row_pool,
     scale.Scale: scale,
 }
 

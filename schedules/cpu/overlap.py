@@ -15,8 +15,9 @@ from typing import Any
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.halo import WINDOW, Halo, Ring
 from schedules.cpu.pool import Pool
+from schedules.cpu.row_pool import RowPool
 
-WINDOWS = (Depthwise, Pool)
+WINDOWS = (Depthwise, Pool, RowPool)
 # Rows of the result that are made at a time.
 STEP_ROWS = 2
 

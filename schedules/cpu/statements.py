@@ -34,7 +34,19 @@ def loops_changed(
     if isinstance(stmt, tirx.AttrStmt):
         body = loops_changed(stmt.body, change, around)
         return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, body)
-    return within_root(stmt, lambda body: loops_changed(body, change, around))
+    if isinstance(stmt, s_tir.SBlockRealize):
+        return _within(stmt, loops_changed(stmt.block.body, change, around))
+    return stmt
+
+
+def _within(realize: Any, body: Any) -> Any:
+    """A block around another body."""
+    old = realize.block
+    made = s_tir.SBlock(
+        old.iter_vars, old.reads, old.writes, old.name_hint, body,
+        old.init, old.alloc_buffers, old.match_buffers, old.annotations,
+    )  # fmt: skip
+    return s_tir.SBlockRealize(realize.iter_values, realize.predicate, made)
 
 
 def within_root(stmt: Any, changed: Callable[[Any], Any]) -> Any:

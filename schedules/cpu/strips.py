@@ -23,6 +23,7 @@ from typing import Any
 
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
+from tvm_ffi import structural_map, structural_walk
 
 from schedules.cpu.statements import rows_moved, with_body
 
@@ -82,7 +83,7 @@ def in_steps(
             for buffer in part.body.block.alloc_buffers
         }
         copies += own.values()
-        before.append(put(_rows(rows, row, 0, rows_first), own))
+        before.append(_renamed(put(_rows(rows, row, 0, rows_first), own)))
         within.append(_rows(rows, row, step * each + rows_first, each))
     nearer = {
         tensor: step * steps.passing[tensor.name]
@@ -94,6 +95,18 @@ def in_steps(
     body = tirx.SeqStmt([*before, in_step])
     nest = tirx.For(strip, 0, strips, tirx.ForKind.PARALLEL, body)
     return _joined(whole, [*nests_of(borders), nest], parts, copies)
+
+
+def _renamed(body: Any) -> Any:
+    """The body with buffers of its own in place of those that its blocks allocate, as it is a copy
+    and none may be allocated twice."""
+    own: dict[Any, Any] = {}
+
+    def see(block: Any) -> None:
+        own.update((one, tirx.Buffer(f"{one.name}_first", one.ty)) for one in block.alloc_buffers)
+
+    structural_walk(body, (s_tir.SBlock, see))
+    return structural_map(body, [(tirx.Var, lambda one: own.get(one, one))]) if own else body
 
 
 def _loop(nest: Any, variable: Any) -> Any:

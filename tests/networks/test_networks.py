@@ -176,8 +176,8 @@ def test_shuffle_is_an_index_and_nothing_else(groups: int) -> None:
     assert {work.shuffle for work in shuffled} == {groups}
     kinds = {type(work).__name__ for work in works}
     convolutions = {"Pointwise", "PointwiseDeep", "Depthwise"}
-    convolutions |= {"FirstConvolution", "FirstConvolutionDeep"}
-    assert kinds <= {*convolutions, "Pool", "Mean"}
+    convolutions |= {"FirstConvolution", "FirstConvolutionDeep", "PooledFirstConvolution"}
+    assert kinds <= {*convolutions, "Pool", "RowPool", "Mean"}
 
 
 def test_dump_writes_the_module_after_each_phase(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
-"""Where the channels of a pixel lie: what is left out after them."""
+"""Where the channels of a pixel lie, and which operators share a workload."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pipeline.operators import Network, Operator
 from pipeline.passes.lay_out import lay_out
+from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
+from schedules.cpu.row_pool import RowPool
 from schedules.frame import Frame
-from schedules.machine import LINE
+from schedules.machine import LINE, Machine
 from tests.schedules.running import AVX2
 
 
@@ -40,3 +44,47 @@ def test_pixels_that_share_few_sets_of_a_cache_are_a_line_apart(
     expected = LINE // size if spare else 0
     assert {frames[name].spare for name in ("first", "second")} == {expected}
     assert frames["mean"].spare == 0
+
+
+def pooled_after(
+    channels: int, width: int = 112, activation: str = "relu", again: bool = False
+) -> Network:
+    """A first convolution, a maximum pool, and if `again` another reader of what is between."""
+    wide, narrow = (1, channels, 56, width // 2), (1, channels, 28, (width // 2 + 1) // 2)
+    shapes = {"image": (1, 3, 112, width), "first": wide, "second": wide, "pool": narrow}
+    shapes["mean"] = (1, channels, 1, 1)
+    weight, bias = np.zeros((channels, 3, 3, 3), "float32"), np.zeros(channels, "float32")
+    operators = [
+        Operator("first_convolution", "image", "first", 0, activation, 1, (3, 3), 2,
+                 weight=weight, bias=bias),
+        Operator("max_pool", "first", "pool", stride=2),
+        Operator("mean", "first" if again else "pool", "mean"),
+    ]  # fmt: skip
+    return Network(tuple(operators), shapes, "image", "mean", (1, channels))
+
+
+def kinds(network: Network, machine: Machine) -> list[str]:
+    return [type(one.work).__name__ for one in lay_out(network, machine, "float32").stages[:2]]
+
+
+def test_a_pool_takes_its_columns_while_they_are_in_registers() -> None:
+    wide = replace(AVX2, registers=32)
+    layout = lay_out(pooled_after(24), wide, "float32")
+    first, rows = (stage.work for stage in layout.stages[:2])
+    assert isinstance(first, PooledFirstConvolution)
+    assert isinstance(rows, RowPool)
+    assert first.columns == 7
+    assert first.target == rows.source == layout.frames["first"]
+    assert (first.target.height, first.target.width) == (56, 28)
+    assert first.macs == 56 * 56 * 24 * 27
+
+
+def test_a_pool_of_what_is_read_elsewhere_or_does_not_fit_stays_whole() -> None:
+    wide = replace(AVX2, registers=32)
+    whole = ["FirstConvolution", "Pool"]
+    assert kinds(pooled_after(24), AVX2) == whole
+    assert kinds(pooled_after(24), replace(wide, memory_operands=False)) == whole
+    assert kinds(pooled_after(24, width=116), wide) == whole
+    assert kinds(pooled_after(24, activation="none"), wide) == whole
+    assert kinds(pooled_after(24, again=True), wide) == whole
+    assert kinds(pooled_after(24), wide) != whole

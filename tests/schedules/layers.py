@@ -9,6 +9,7 @@ from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution, SizedFirstConvolution
 from schedules.cpu.first_convolution_deep import FirstConvolutionDeep
+from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
@@ -16,6 +17,7 @@ from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.pool import Pool, SizedPool
+from schedules.cpu.row_pool import RowPool
 from schedules.cpu.scale import Scale
 from schedules.frame import Frame, Planes
 from schedules.machine import Machine
@@ -161,6 +163,28 @@ def first_deep(layer: tuple[int, ...], machine: Machine) -> FirstConvolutionDeep
     channels = whole * machine.lanes + machine.lanes // 2
     target = Frame(images, (height + 1) // 2, width // 2, channels, 1)
     return FirstConvolutionDeep(Planes(images, 3, height, width), target, 2, machine.lanes)
+
+
+# Images, height, width, channels, columns of a block.
+POOLED_IMAGES = [
+    (1, 32, 56, 24, 7), (2, 17, 24, 17, 3), (1, 9, 24, 8, 4), (1, 1, 4, 5, 1), (1, 2, 4, 5, 2),
+]  # fmt: skip
+
+
+def first_pooled(layer: tuple[int, ...], machine: Machine) -> PooledFirstConvolution:
+    """The first convolution with a maximum over columns on a layer of `POOLED_IMAGES`."""
+    images, height, width, channels, columns = layer
+    target = Frame(images, (height + 1) // 2, width // 4, channels, 1)
+    planes, lanes = Planes(images, 3, height, width), machine.lanes_for(channels)
+    return PooledFirstConvolution(planes, target, 2, lanes, columns=columns)
+
+
+def row_pool(layer: tuple[int, ...], machine: Machine) -> RowPool:
+    """The maximum over rows on a layer of `FRAMES`."""
+    images, height, width, channels = layer
+    source = Frame(images, height, width, channels, images - 1)
+    target = Frame(images, (height + 1) // 2, width, channels)
+    return RowPool(source, target, "max", 2, machine.lanes_for(channels))
 
 
 # Images, height, width, groups, inputs, outputs, kernel, stride, padding, border, offset.

@@ -9,6 +9,7 @@ from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.mean import Mean
@@ -16,6 +17,7 @@ from schedules.cpu.normalisation import Normalisation
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pool import Pool
+from schedules.cpu.row_pool import RowPool
 from schedules.machine import Machine
 from tests.schedules import layers
 from tests.schedules.running import (
@@ -39,6 +41,8 @@ def works(machine: Machine) -> list[Work]:
     made += [work for layer in layers.FRAMES for work in layers.whole(layer, machine)]
     made += [layers.first(layer, machine) for layer in layers.IMAGES]
     made += [layers.first_deep(layer, machine) for layer in layers.EVEN_IMAGES]
+    made += [layers.first_pooled(layer, machine) for layer in layers.POOLED_IMAGES]
+    made += [layers.row_pool(layer, machine) for layer in layers.FRAMES]
     made += [layers.convolution(layer, machine) for layer in layers.CONVOLUTIONS]
     made += [layers.sized_pool(layer, machine) for layer in layers.POOLS]
     made += [layers.sized_first(layer, machine) for layer in layers.LARGE_WINDOWS]
@@ -103,6 +107,8 @@ def by_pytorch(kernel: Kernel, arguments: dict[str, Array]) -> Array:
     if isinstance(work, FirstConvolution):
         _, padding = work.window
         made = functional.conv2d(data, *map(torch.from_numpy, weights), work.stride, padding)
+        if isinstance(work, PooledFirstConvolution):
+            made = functional.max_pool2d(made, (1, 3), (1, 2), (0, 1))
     else:
         made = _by_pytorch(work, data.permute(0, 3, 1, 2), weights)
     if "gate" in arguments:
@@ -129,6 +135,8 @@ def _by_pytorch(
     if isinstance(work, Depthwise):
         weight, bias = map(torch.from_numpy, weights)
         return functional.conv2d(data, weight[:, None], bias, work.stride, 1, 1, data.shape[1])
+    if isinstance(work, RowPool):
+        return functional.max_pool2d(functional.pad(data, (0, 0, 1, 1)), (3, 1), (2, 1))
     if isinstance(work, Pool):
         if work.kind == "average":
             return functional.avg_pool2d(data, 3, work.stride, 1)

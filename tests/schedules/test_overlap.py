@@ -1,5 +1,7 @@
 """Strips that make the rows under their windows compute what whole frames do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,11 @@ from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pool import Pool
+from schedules.cpu.row_pool import RowPool
 from schedules.cpu.tiles import fits, hand_tile, strip_choices
 from schedules.frame import Frame, Planes
 from schedules.machine import Machine
+from tests.schedules import layers
 from tests.schedules.running import MACHINES, Array, arguments_of, assert_same, run
 
 # Height, width and channels of the image's convolution, stride of the window, pool or depthwise.
@@ -58,12 +62,30 @@ def apart(first: Work, window: Work, arguments: dict[str, Array]) -> dict[str, A
     return run(program(two), two, between | theirs)
 
 
+def pooled(layer: tuple[int, ...], machine: Machine) -> tuple[Work, Work]:
+    """A convolution with the maximum over columns, and that over rows."""
+    first = layers.first_pooled(layer, machine)
+    between = replace(first.target, border=0)
+    first = replace(first, target=between)
+    result = replace(between, height=(between.height + 1) // 2)
+    return first, RowPool(between, result, "max", 2, first.lanes)
+
+
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_every_strip_height_computes_the_same(
     layer: tuple[int, int, int, int, str], machine: Machine
 ) -> None:
-    first, window = works(layer, machine)
+    assert_strips_compute_the_same(*works(layer, machine), machine)
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+@pytest.mark.parametrize("layer", [(1, 32, 56, 24, 7), (1, 16, 24, 17, 3), (1, 8, 16, 5, 2)])
+def test_a_pool_of_columns_and_rows_too(layer: tuple[int, ...], machine: Machine) -> None:
+    assert_strips_compute_the_same(*pooled(layer, machine), machine)
+
+
+def assert_strips_compute_the_same(first: Work, window: Work, machine: Machine) -> None:
     kernel = joined(first, window)
     assert kernel.overlaps
     arguments = arguments_of(kernel)
