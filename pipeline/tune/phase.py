@@ -126,7 +126,7 @@ class Phase:
         # Whatever else is measured, enough is left for the hand tile of each.
         spare = 0 if self.over() else left - len(hands)
         if spare <= 0:
-            return hands[: int(min(max(left, 0), BATCH))]
+            return hands[:BATCH]
         unknown = [(run, one) for run, one in hands if not run.search.proposed]
         if firsts := self._promises()[: int(min(spare, BATCH))] or unknown[:BATCH]:
             return firsts
