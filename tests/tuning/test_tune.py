@@ -88,6 +88,16 @@ def test_a_finished_run_is_not_repeated_and_a_larger_one_goes_on(
     assert (more.tuned[0].trials, told[0].trials) == (5, 3)
 
 
+def test_what_is_new_is_measured_after_a_run_of_more_candidates(
+    target: Target, tmp_path: Path
+) -> None:
+    known, new = pointwise(target, 3, (20, 80), (7, 7)), pointwise(target, 1, (8, 16), (3, 3))
+    tune([lowered(known)], target, tmp_path, options(8))
+    summary = tune([lowered(known, new)], target, tmp_path, options(2))
+    assert summary.tally.measured == 2
+    assert [one.trials for one in summary.tuned if one.trials == 1] == [1, 1]
+
+
 def test_a_budget_of_time_measures_each_hand_tile_and_keeps_other_records(
     layer: Lowered, target: Target, tmp_path: Path
 ) -> None:
