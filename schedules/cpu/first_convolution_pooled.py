@@ -73,9 +73,9 @@ class Tile:
 def columns_of(work: FirstConvolution, machine: Machine) -> int | None:
     """Columns of a block, if blocks make up the rows of a convolution and end where windows do."""
     even = work.source.width % STRIDE == 0 and work.target.width % STRIDE == 0
+    served = even and (work.stride, work.activation) == (STRIDE, "relu") and work.lanes > 1
     # Where multiply-adds take nothing from memory this was not measured.
-    even &= (work.stride, work.activation) == (STRIDE, "relu")
-    if not (machine.memory_operands and even and work.lanes > 1):
+    if not (served and machine.memory_operands):
         return None
     vectors = work.vectors.count
     fitting = range(int(SUMS * machine.registers / vectors), 0, -1)
