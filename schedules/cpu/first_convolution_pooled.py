@@ -103,7 +103,7 @@ def emit(name: str, work: PooledFirstConvolution, tensors: Tensors) -> None:
         sums = local(f"{name}_sum", (columns + 1, vectors), f"{work.dtype}x{work.lanes}")
         for v in range(vectors):
             T.buffer_store(sums, T.broadcast(zero(work.dtype), work.lanes), [0, v])
-        with T.serial(work.blocks, annotations=PARTITION) as number:
+        with T.serial(work.blocks, annotations={PARTITION: 1}) as number:
             for x, v in product(range(columns), range(vectors)):
                 T.buffer_store(sums, bias[_channels(work, v)], [x + 1, v])
             with (

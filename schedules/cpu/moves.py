@@ -30,7 +30,7 @@ class Nest:
 
 
 # Asks the compiler to cut a loop where its last tile is narrower, or its first at an edge.
-PARTITION = {"pragma_loop_partition_hint": 1}
+PARTITION = "pragma_loop_partition_hint"
 
 
 def partition(sch: s_tir.Schedule, loop: Any) -> None:
@@ -40,8 +40,7 @@ def partition(sch: s_tir.Schedule, loop: Any) -> None:
         for i in range(4):                 for i in range(4): ...
             if x * 4 + i < 10: ...     for i in range(2): ...
     """
-    for key, value in PARTITION.items():
-        sch.annotate(loop, key, value)
+    sch.annotate(loop, PARTITION, 1)
 
 
 def begin_apart(sch: s_tir.Schedule, nest: Nest) -> None:

@@ -120,13 +120,15 @@ def emit(name: str, work: PointwiseDeep, tensors: Tensors) -> None:
         T.buffer_store(sums, sums[r, x, g, v] + repeated * weight[g, v, k, every], [r, x, g, v])
     with block(name, axes) as (r, x, g):
         values, made = [sums[r, x, g, v] for v in range(work.vectors)], 0
-        for one in _rounds(work):
+        added = _rounds(work)
+        for pairs in added:
             values = [
                 tirx.Shuffle([values[at] for at in pair.sources], pair.lower)
                 + tirx.Shuffle([values[at] for at in pair.sources], pair.upper)
-                for pair in one
+                for pair in pairs
             ]
-        for value, channels in zip(values, [len(pair.lower) for pair in one], strict=True):
+        lengths = [len(pair.lower) for pair in added[-1]]
+        for value, channels in zip(values, lengths, strict=True):
             done = activate(value, work.activation, work.dtype, channels)
             store(out, done, work.target.at(r, x, work.places(g, made, channels)), channels)
             made += channels

@@ -26,7 +26,7 @@ import numpy as np
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
-from schedules.cpu.statements import loops_changed, with_body, within_root
+from schedules.cpu.statements import loops_changed, with_body, within_block
 from schedules.machine import LINE
 
 # What the instruction says: the line will be read, soon or after other things, and is data.
@@ -163,4 +163,6 @@ def _without(stmt: Any) -> Any:
     if isinstance(stmt, tirx.IfThenElse):
         other = None if stmt.else_case is None else _without(stmt.else_case)
         return tirx.IfThenElse(stmt.condition, _without(stmt.then_case), other)
-    return within_root(stmt, _without)
+    if isinstance(stmt, s_tir.SBlockRealize):
+        return within_block(stmt, _without(stmt.block.body))
+    return stmt

@@ -35,7 +35,8 @@ FEWEST_STEPS, FEWEST_MACS = 24, 128
 # Bytes for each multiply-add, 15 GB/s beside 59 GMAC/s, and bytes a step at most. The later a line
 # is fetched, the less of what is read before it leaves the second-level cache for it: with half of
 # both, kernels of ShuffleNet fetch a classifier's weights from 14 x 14 pixels on, each of which
-# takes 0.5 % longer, the networks 0.1 to 0.6 %; MobileNet 1.0 takes as long.
+# takes 0.5 % longer, and in 3 groups the network 0.3 to 0.6 %; with one group, and MobileNet 1.0,
+# take as long.
 PACE, MOST = 1 / 4, LINE
 
 

@@ -4,8 +4,8 @@
         for row, vector_block, column_block:
             out[row, columns, v] = max(data[row * 2 + kh - 1, columns, v] for kh)
 
-The stage before it is `first_convolution_pooled.py`. Channels are lanes; what is above the image is
-left out, and nothing is below it that windows of a stride of two reach.
+The stage before it is `first_convolution_pooled.py`. Channels are lanes, and outside the image are
+zeros, as under any maximum that follows a ReLU.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from typing import Any
 from tvm import s_tir
 from tvm.script.ir_builder import tirx as T
 
-from schedules.cpu.moves import Nest, keep_in_registers
+from schedules.cpu.moves import Nest
 from schedules.cpu.pool import Pool
-from schedules.cpu.window import KERNEL, Tile, row_under
+from schedules.cpu.window import KERNEL, Tile, in_tiles, row_under
 from schedules.machine import Machine
 from schedules.program import Tensors, block, store, zero
 
@@ -57,12 +57,7 @@ def weight_shapes(work: RowPool) -> dict[str, tuple[int, ...]]:
 
 def nest(sch: s_tir.Schedule, name: str, work: RowPool, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    r, x, v, lane = sch.get_loops(sch.get_sblock(name))
-    strip, row = sch.split(r, [None, tile.strip_rows])
-    column_block, column = sch.split(x, [None, tile.columns])
-    vector_block, vector = sch.split(v, [None, tile.vectors])
-    sch.reorder(strip, row, vector_block, column_block, column, vector, lane)
-    keep_in_registers(sch, column, vector, lane)
+    strip, row, _ = in_tiles(sch, name, tile)
     return Nest((strip,), row=row)
 
 

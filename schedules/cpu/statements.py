@@ -1,4 +1,4 @@
-"""Making loops and root blocks anew around another body, and bodies with rows elsewhere."""
+"""Making loops and blocks anew around another body, and bodies with rows elsewhere."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -35,11 +35,11 @@ def loops_changed(
         body = loops_changed(stmt.body, change, around)
         return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, body)
     if isinstance(stmt, s_tir.SBlockRealize):
-        return _within(stmt, loops_changed(stmt.block.body, change, around))
+        return within_block(stmt, loops_changed(stmt.block.body, change, around))
     return stmt
 
 
-def _within(realize: Any, body: Any) -> Any:
+def within_block(realize: Any, body: Any) -> Any:
     """A block around another body."""
     old = realize.block
     made = s_tir.SBlock(
@@ -47,15 +47,6 @@ def _within(realize: Any, body: Any) -> Any:
         old.init, old.alloc_buffers, old.match_buffers, old.annotations,
     )  # fmt: skip
     return s_tir.SBlockRealize(realize.iter_values, realize.predicate, made)
-
-
-def within_root(stmt: Any, changed: Callable[[Any], Any]) -> Any:
-    """The root block with its body changed; any other statement as it is."""
-    if not isinstance(stmt, s_tir.SBlockRealize) or stmt.block.name_hint != "root":
-        return stmt
-    body, buffers = changed(stmt.block.body), stmt.block.alloc_buffers
-    made = s_tir.SBlock([], [], [], "root", body, alloc_buffers=buffers)
-    return s_tir.SBlockRealize([], True, made)
 
 
 def rows_moved(body: Any, nearer: Mapping[Any, Any]) -> Any:

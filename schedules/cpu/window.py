@@ -97,14 +97,23 @@ def tiled(sch: s_tir.Schedule, name: str, tile: Any) -> tuple[Any, Any, Any]:
 
     The loops over strips and over their rows, and the block of sums.
     """
-    out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
-    r, x, v, lane = sch.get_loops(out)
+    sums = sch.get_sblock(f"{name}_sum")
+    strip, row, column_block = in_tiles(sch, name, tile)
+    sch.compute_at(sums, column_block, preserve_unit_loops=True)
+    sch.set_scope(sums, 0, "local")
+    partition(sch, column_block)
+    return strip, row, sums
+
+
+def in_tiles(sch: s_tir.Schedule, name: str, tile: Any) -> tuple[Any, Any, Any]:
+    """Tile a result of rows, columns, vectors and lanes.
+
+    The loops over strips, over their rows, and over blocks of columns.
+    """
+    r, x, v, lane = sch.get_loops(sch.get_sblock(name))
     strip, row = sch.split(r, [None, tile.strip_rows])
     column_block, column = sch.split(x, [None, tile.columns])
     vector_block, vector = sch.split(v, [None, tile.vectors])
     sch.reorder(strip, row, vector_block, column_block, column, vector, lane)
-    sch.compute_at(sums, column_block, preserve_unit_loops=True)
-    sch.set_scope(sums, 0, "local")
-    partition(sch, column_block)
     keep_in_registers(sch, column, vector, lane)
-    return strip, row, sums
+    return strip, row, column_block

@@ -11,7 +11,7 @@ from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
 from schedules.cpu.row_pool import RowPool
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
-from tests.schedules.running import AVX2
+from tests.schedules.running import AVX2, AVX512
 
 
 def depthwise_of(channels: int) -> Network:
@@ -44,6 +44,17 @@ def test_pixels_that_share_few_sets_of_a_cache_are_a_line_apart(
     expected = LINE // size if spare else 0
     assert {frames[name].spare for name in ("first", "second")} == {expected}
     assert frames["mean"].spare == 0
+
+
+def test_of_one_pixel_vectors_are_the_widest() -> None:
+    machine = replace(AVX512, fma_lanes=16)
+    network = depthwise_of(16)
+    weight, bias = np.zeros((1000, 16), "float32"), np.zeros(1000, "float32")
+    last = Operator("pointwise", "mean", "logits", weight=weight, bias=bias)
+    shapes = network.shapes | {"logits": (1, 1000, 1, 1)}
+    network = Network((*network.operators, last), shapes, "image", "logits", (1, 1000))
+    *_, classifier = (stage.work for stage in lay_out(network, machine, "float32").stages)
+    assert (machine.lanes_for(1000), classifier.lanes) == (8, 16)
 
 
 def pooled_after(

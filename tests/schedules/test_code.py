@@ -11,12 +11,14 @@ from pipeline.analysis.counts import Counts
 from pipeline.compiling import compile_function
 from pipeline.targets import Target, host, target_named
 from schedules.cpu.depthwise import Depthwise
+from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
+from schedules.cpu.first_convolution_pooled import Tile as PooledTile
 from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.operators import operator
 from schedules.cpu.pointwise import Pointwise, Tile, tiles_that_fit
 from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.prefetch import without_fetches
-from schedules.frame import Frame
+from schedules.frame import Frame, Planes
 from schedules.machine import Machine
 from tests.schedules.layers import alone
 from tests.schedules.running import AVX2
@@ -75,6 +77,16 @@ def test_an_expansion_of_level_4_does_not_spill(side: int, inputs: int, outputs:
     counts = _innermost(scheduled(alone(work), [Tile(side, 5, 5)], "strips"), target)
     (turn,) = [count for count in counts if count.multiplies == 75]
     assert turn.spills == 0
+
+
+def test_a_pooled_first_convolution_keeps_its_sums_in_registers() -> None:
+    target = target_named("x86-64-v4")
+    image, pooled = Planes(1, 3, 224, 224), Frame(1, 112, 56, 24)
+    work = PooledFirstConvolution(image, pooled, 2, 8, columns=7)
+    counts = _innermost(scheduled(alone(work), [PooledTile(2)], "strips"), target)
+    # Beside the blocks of each row that are in the image, the first; taps above it are a branch.
+    assert len(counts) == 2
+    assert all(count.multiplies > 7 * 3 * 3 and count.spills == 0 for count in counts)
 
 
 @pytest.mark.parametrize(("core", "dtype"), ARM_CORES)

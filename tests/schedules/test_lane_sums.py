@@ -39,7 +39,7 @@ def test_sums_come_in_the_order_of_channels(
     assert np.concatenate(held).tolist() == expected
 
 
-@pytest.mark.parametrize(("vectors", "depth"), product((4, 5, 8, 10), (2, 4)))
+@pytest.mark.parametrize(("vectors", "depth"), list(product((4, 5, 8, 10), (2, 4))))
 def test_lanes_of_two_wide_vectors_stay_within_blocks(vectors: int, depth: int) -> None:
     for pair in (one for pairs in rounds(vectors, 16, depth, 4) for one in pairs):
         lanes = len(pair.lower)

@@ -174,6 +174,13 @@ def test_what_fetches_ahead_can_be_left_out() -> None:
     assert not list(fetches_in(without_fetches(function).body))
 
 
+def test_what_a_pooled_first_convolution_fetches_ahead_can_be_left_out() -> None:
+    work = layers.first_pooled(layers.POOLED_IMAGES[0], AVX512)
+    function = scheduled(alone(work), layers.hand_tiles(alone(work), AVX512), "strips")
+    assert "prefetch" in str(function)
+    assert "prefetch" not in str(without_fetches(function))
+
+
 def test_what_shared_pixels_fetch_ahead_can_be_left_out() -> None:
     kernel = layers.unit((7, 7, 128, 1, 384), AVX512, border=0)
     function = scheduled(kernel, layers.hand_tiles(kernel, AVX512), "pixels")
