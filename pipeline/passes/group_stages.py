@@ -25,6 +25,7 @@ from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
+from schedules.cpu.pointwise_uneven import PointwiseUneven
 from schedules.cpu.scale import Scale
 from schedules.machine import Machine
 
@@ -34,6 +35,9 @@ LONGEST = 5
 # weights that they, not strips of pixels, are what stays in a cache.
 FIRST = (FirstConvolution,)
 ALONE = (AdaptivePool, Convolution, Mean, Normalisation)
+# 1x1 convolutions that store whole vectors, and all 1x1 convolutions.
+OF_VECTORS = (PointwiseDeep, PointwiseUneven)
+POINTWISE = (Pointwise, *OF_VECTORS)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def _joins(stage: Stage, group: list[Stage]) -> bool:
     if stage.work.target.pixels == stage.work.target.images:
         return False
     # Of a tensor that the group writes, a residual is read where it is written.
-    return not from_group or isinstance(stage.work, Pointwise | PointwiseDeep | Scale | Channelwise)
+    return not from_group or isinstance(stage.work, (*POINTWISE, Scale, Channelwise))
 
 
 def _follows(stage: Stage) -> bool:
@@ -122,7 +126,7 @@ def _call(group: list[Stage], later: set[str]) -> Call:
             constants[mine] = theirs
     # The compiler cannot tell which part of a tensor whole vectors of a tail write, as it has to
     # of memory that it allocates itself.
-    tails = {stage.writes for stage in group if isinstance(stage.work, PointwiseDeep)}
+    tails = {stage.writes for stage in group if isinstance(stage.work, OF_VECTORS)}
     written = {stage.writes for stage in group} - tails
     scratch = tuple(tensors[name] for name in tensors if name in written and name not in later)
     kernel = Kernel(tuple(stages), scratch)

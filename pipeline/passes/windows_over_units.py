@@ -20,6 +20,7 @@ from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
 from schedules.cpu.kernel import Stage
 from schedules.cpu.overlap import WINDOWS
 from schedules.cpu.pointwise_deep import PointwiseDeep
+from schedules.cpu.pointwise_uneven import PointwiseUneven
 from schedules.cpu.tiles import FAR_BYTES
 from schedules.cpu.window import KERNEL
 from schedules.machine import Machine
@@ -54,7 +55,7 @@ def lies_over(stage: Stage, group: list[Stage], readers: Counter[str], machine: 
         return True
     own = group[1:] if type(group[0].work) in UNDER_WINDOWS else group
     is_unit = type(own[0].work) in WINDOWS and len(since_window(own)) == len(own)
-    is_unit &= not any(isinstance(one.work, PointwiseDeep) for one in own)
+    is_unit &= not any(isinstance(one.work, PointwiseDeep | PointwiseUneven) for one in own)
     within = Counter(name for one in group for _, name in one.reads)
     kept_here = all(
         readers[one.writes] == within[one.writes] for one in group if one.writes != last.writes

@@ -11,6 +11,7 @@ from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
+from schedules.cpu.pointwise_uneven import PointwiseUneven
 
 
 def arguments(kernel: Kernel, seed: int) -> list[Array]:
@@ -54,7 +55,7 @@ def _weight_shape(work: Work) -> tuple[int, ...] | None:
     """The shape of the weight as a network has it, output channels first."""
     if isinstance(work, Border) or not operator(work).weight_shapes(work):
         return None
-    if isinstance(work, Pointwise | PointwiseDeep):
+    if isinstance(work, Pointwise | PointwiseDeep | PointwiseUneven):
         return work.groups * work.outputs, work.inputs
     if isinstance(work, FirstConvolution):
         return work.target.channels, work.source.planes, *work.window[:1] * 2

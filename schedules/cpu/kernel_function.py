@@ -141,7 +141,7 @@ def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = T
     if alone:
         sch.parallel(sch.fuse(*nest.outer))
     if nest.panel is not None:
-        mark(sch, nest.sums, nest.panel.steps[-1])
+        mark(sch, nest.sums, nest.panel)
     if nest.sums is not None:
         begin_apart(sch, nest)
     return nest
@@ -184,6 +184,6 @@ def _parts(whole: PrimFunc, kernel: Kernel) -> list[PrimFunc]:
     for stage in kernel.stages:
         count = operator(stage.work).NESTS
         own, nests = nests[:count], nests[count:]
-        sums = [local[f"{stage.name}_sum"]] if f"{stage.name}_sum" in local else []
-        parts.append(function(parameters, own, sums, whole.attrs))
+        held = [buffer for name, buffer in local.items() if name.startswith(f"{stage.name}_")]
+        parts.append(function(parameters, own, held, whole.attrs))
     return parts

@@ -16,6 +16,7 @@ from schedules.cpu import (
     pointwise,
     pointwise_deep,
     pointwise_lanes,
+    pointwise_uneven,
     pool,
     row_pool,
     scale,
@@ -33,6 +34,7 @@ Work = (
     | pointwise.Pointwise
     | pointwise_deep.PointwiseDeep
     | pointwise_lanes.PointwiseLanes
+    | pointwise_uneven.PointwiseUneven
     | pool.Pool
     | scale.Scale
 )
@@ -53,6 +55,7 @@ MODULES: dict[type, ModuleType] = {
     pointwise_deep.PointwiseDeep: pointwise_deep,
     pointwise_deep.SpreadPointwiseDeep: pointwise_deep,
     pointwise_lanes.PointwiseLanes: pointwise_lanes,
+    pointwise_uneven.PointwiseUneven: pointwise_uneven,
     pool.Pool: pool,
     pool.SizedPool: pool,
     row_pool.RowPool: row_pool,

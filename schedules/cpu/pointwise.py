@@ -125,7 +125,7 @@ def emit(name: str, work: Pointwise, tensors: Tensors) -> None:
     sums = scratch(total, tuple(axes.values()), work.dtype)
     with block(total, axes, reduce={"k": work.inputs}) as (*at, k):
         *pixel, g, v, lane = at
-        place = work.source.at(*work.source.row_and_column(pixel), _source(work, g, k))
+        place = work.source.at(*work.source.row_and_column(pixel), source_channel(work, g, k))
         value = T.cast(data[place], work.dtype)
         factor = T.cast(weight[g, v, k, lane], work.dtype)
         with T.init():
@@ -227,7 +227,7 @@ def uneven(work: Pointwise, machine: Machine, vectors: int) -> float:
     return ceil(blocks / machine.cores) * machine.cores / blocks
 
 
-def _source(work: Pointwise, g: Any, k: Any) -> Any:
+def source_channel(work: Any, g: Any, k: Any) -> Any:
     """Where the k-th input channel of a group lies before the shuffle."""
     channel = g * work.inputs + k
     if work.shuffle == 1:

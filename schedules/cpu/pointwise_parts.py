@@ -1,6 +1,7 @@
 """Cutting the output channels of a grouped 1x1 convolution into stages of whole vectors.
 
-    20 channels, vectors of 16:   80 lanes, five vectors that take 4 input channels at once
+    20 channels, vectors of 16:   one vector of 16, and 4 as one of 8 that takes 2 inputs at once
+    20 channels, vectors of 8:    80 lanes, ten vectors that take 4 input channels at once
     20 channels, shuffled inputs: 16 as one vector, 4 as one vector of 4
     100 channels:                 96 as six vectors of 16, 4 as one that takes 4 inputs at once
     136 channels, vectors of 8:   15 vectors and 2, since no tile of more than one divides 17
@@ -14,14 +15,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from schedules.cpu import pointwise, pointwise_deep, pointwise_lanes
+from schedules.cpu import pointwise, pointwise_deep, pointwise_lanes, pointwise_uneven
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep, SpreadPointwiseDeep
 from schedules.cpu.pointwise_lanes import PointwiseLanes
+from schedules.cpu.pointwise_uneven import PointwiseUneven
 from schedules.cpu.products import PIXEL_END, VECTOR_END
 from schedules.machine import Machine
 
-Part = Pointwise | PointwiseDeep
+Part = Pointwise | PointwiseDeep | PointwiseUneven
 
 # A tile of fewer columns reads its weights too often.
 FEWEST_COLUMNS = 2
@@ -52,6 +54,7 @@ def _ways(work: Pointwise, machine: Machine) -> Iterator[tuple[Part, ...]]:
         head = replace(work, lanes=width, count=whole)
         for after in _ways(replace(work, first=work.first + whole), machine):
             yield (head, *after)
+    yield from ((part,) for part in _uneven(work, machine))
     for deep in _deep(work, machine):
         if deep.count == rest:
             yield (deep,)
@@ -94,6 +97,28 @@ def _deep(work: Pointwise, machine: Machine) -> Iterator[PointwiseDeep]:
                 yield deep
 
 
+def _uneven(work: Pointwise, machine: Machine) -> Iterator[PointwiseUneven]:
+    """The stage of whole vectors and the channels that these leave over, a power of two."""
+    whole, rest = divmod(work.outputs - work.first, machine.lanes)
+    if work.residual is not None or isinstance(work, PointwiseLanes):
+        return
+    # Elsewhere, and where narrow vectors take as long as wide ones, this was not measured.
+    if not (machine.broadcast_operands and whole) or rest.bit_count() != 1:
+        return
+    fields = (work.source, work.target, work.groups, work.inputs, work.outputs, work.first)
+    lanes = machine.lanes, _lanes_of(rest, machine)
+    uneven = PointwiseUneven(*fields, *lanes, work.shuffle, work.offset, work.activation)
+    if lanes[1] < lanes[0] and pointwise_uneven.suits(uneven, machine):
+        yield uneven
+
+
+def _lanes_of(channels: int, machine: Machine) -> int:
+    """The vector that takes so many channels, a power of two, in the fewest cycles an input, the
+    narrowest of several, which adds up the fewest lanes."""
+    widths = [width for width in reversed(machine.vector_widths) if width >= channels]
+    return min(widths, key=lambda width: machine.fma_cycles(width) / width)
+
+
 @cache
 def _cycles(part: Part, machine: Machine) -> float:
     """Cycles of one pixel of one group, with the tile that is chosen by hand."""
@@ -105,5 +130,8 @@ def _cycles(part: Part, machine: Machine) -> float:
     if isinstance(part, Pointwise):
         tile = pointwise.hand_tiles(part, machine, part.source.rows)[0]
         return pointwise.cycles(part, machine, tile)
+    if isinstance(part, PointwiseUneven):
+        columns = pointwise_uneven.hand_tiles(part, machine, 1)[0].columns
+        return pointwise_uneven.cycles(part, machine, columns)
     columns = pointwise_deep.hand_tiles(part, machine, 1)[0].columns
     return pointwise_deep.cycles(part, machine, columns)

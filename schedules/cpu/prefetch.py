@@ -40,7 +40,8 @@ class Panel:
     """The loops that a panel of `vectors` vectors meets: `pixels`, over tiles, and `steps`.
 
     The last step is around the block `block`, whose axes count groups, after `pixel_axes` others,
-    and vectors. It is a `turn` of that many input channels.
+    and vectors. It is a `turn` of that many input channels. An iteration of the block is one
+    multiply-add for each lane that it writes, or `macs`.
     """
 
     pixels: tuple[Any, ...]
@@ -49,6 +50,7 @@ class Panel:
     vectors: int
     pixel_axes: int = 2
     turn: int = 1
+    macs: int | None = None
 
 
 def fetching_ahead(sch: s_tir.Schedule, panel: Panel, weight: str) -> PrimFunc:

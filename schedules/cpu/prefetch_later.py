@@ -24,7 +24,7 @@ from tvm import DataType, s_tir, tirx
 from tvm.tirx import PrimFunc
 
 from schedules.cpu.phases import Phase, Phases
-from schedules.cpu.prefetch import MARK, count, fetch
+from schedules.cpu.prefetch import MARK, Panel, count, fetch
 from schedules.cpu.statements import loops_changed, with_body
 from schedules.machine import LINE
 
@@ -73,14 +73,14 @@ class _Halves:
     apart: Any
 
 
-def mark(sch: s_tir.Schedule, sums: Any, steps: Any) -> None:
+def mark(sch: s_tir.Schedule, sums: Any, panel: Panel) -> None:
     """Say of the loop over the steps of a block of sums that it may fetch, if it has the time."""
+    steps = panel.steps[-1]
     loops = sch.get_loops(sums)
     variable = sch.get(steps).loop_var
     (at,) = (n for n, loop in enumerate(loops) if sch.get(loop).loop_var.same_as(variable))
-    (written,) = sch.get(sums).writes
     macs = prod(int(sch.get(loop).extent) for loop in loops[at + 1 :])
-    macs *= int(DataType(str(written.source.dtype)).lanes)
+    macs *= panel.macs or int(DataType(str(sch.get(sums).writes[0].source.dtype)).lanes)
     if int(sch.get(steps).extent) >= FEWEST_STEPS and macs >= FEWEST_MACS:
         sch.annotate(steps, MARK, macs)
 

@@ -20,6 +20,8 @@ AVX2 = Machine("avx2", 8, 16, 16, 16, 32768, 524288, cores=2)
 AVX512 = Machine("avx512", 16, 32, 32, 32, 32768, 1048576, cores=2)
 NEON = Machine("neon", 4, 32, 8, 8, 65536, 524288, cores=4, memory_operands=False, lane_factor=True)
 MACHINES = [AVX2, AVX512, NEON]
+# One multiply-add of the widest vectors a cycle, or two of half as many lanes, as on Zen 4.
+NARROW_PAIRS = Machine("narrow pairs", 16, 32, 16, 32, 32768, 1048576, cores=2)
 
 HOST = host()
 SEED = 20
@@ -39,6 +41,7 @@ def weights_of(kernel: Kernel, rng: np.random.Generator) -> dict[str, tuple[Arra
             "PointwiseLanes": lambda w=work: (w.groups * w.outputs, w.inputs),
             "PointwiseDeep": lambda w=work: (w.groups * w.outputs, w.inputs),
             "SpreadPointwiseDeep": lambda w=work: (w.groups * w.outputs, w.inputs),
+            "PointwiseUneven": lambda w=work: (w.groups * w.outputs, w.inputs),
             "Depthwise": lambda w=work: (w.source.channels, 3, 3),
             "FirstConvolution": lambda w=work: (w.target.channels, w.source.planes, 3, 3),
             "FirstConvolutionDeep": lambda w=work: (w.target.channels, w.source.planes, 3, 3),

@@ -14,7 +14,16 @@ from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.pointwise_parts import Part, parts
 from schedules.frame import Frame
 from schedules.machine import Machine
-from tests.schedules.running import AVX512, MACHINES, NEON, SEED, TOLERANCE, pixels, run
+from tests.schedules.running import (
+    AVX512,
+    MACHINES,
+    NARROW_PAIRS,
+    NEON,
+    SEED,
+    TOLERANCE,
+    pixels,
+    run,
+)
 
 # Groups, inputs and outputs of a group: those of ShuffleNets, primes, sizes around a vector.
 LAYERS = [
@@ -34,7 +43,7 @@ def convolution(layer: tuple[int, int, int], machine: Machine, residual: bool) -
 
 
 @pytest.mark.parametrize("residual", [False, True], ids=["fills", "updates"])
-@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+@pytest.mark.parametrize("machine", [*MACHINES, NARROW_PAIRS], ids=lambda machine: machine.name)
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_parts_make_what_pytorch_makes(
     layer: tuple[int, int, int], machine: Machine, residual: bool

@@ -22,6 +22,7 @@ from schedules.cpu.kernel import Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
+from schedules.cpu.pointwise_uneven import PointwiseUneven
 from schedules.cpu.pool import Pool
 from schedules.cpu.row_pool import RowPool
 from schedules.cpu.scale import Scale
@@ -50,6 +51,7 @@ def works(machine: Machine) -> list[Any]:
         RowPool(Frame(1, 27, 14, 60), NARROW, "max", 2, lanes),
         Pool(BORDERED, WIDE, "average", 2, lanes, 180),
         PointwiseDeep(NARROW, NARROW, 3, 20, 20, 16, 4, 2, 4),
+        PointwiseUneven(NARROW, NARROW, 3, 20, 20, 0, 8, 8),
         Mean(WIDE, PIXEL, wide),
         Scale(WIDE, PIXEL, WIDE, wide, residual=WIDE),
         Pointwise(Frame(1, 7, 13, 1), Frame(1, 7, 13, 1), 1, 1, 1, 1),
