@@ -14,7 +14,7 @@ does a window over a unit if what it reads is larger than what a core keeps in i
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from pipeline.passes.windows_over_units import lies_over, since_window
+from pipeline.passes.windows_over_units import OF_VECTORS, lies_over, since_window
 from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.border import Border
 from schedules.cpu.channelwise import Channelwise
@@ -23,9 +23,7 @@ from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
-from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pointwise_deep import PointwiseDeep
-from schedules.cpu.pointwise_uneven import PointwiseUneven
+from schedules.cpu.pointwise_parts import Part
 from schedules.cpu.scale import Scale
 from schedules.machine import Machine
 
@@ -35,9 +33,6 @@ LONGEST = 5
 # weights that they, not strips of pixels, are what stays in a cache.
 FIRST = (FirstConvolution,)
 ALONE = (AdaptivePool, Convolution, Mean, Normalisation)
-# 1x1 convolutions that store whole vectors, and all 1x1 convolutions.
-OF_VECTORS = (PointwiseDeep, PointwiseUneven)
-POINTWISE = (Pointwise, *OF_VECTORS)
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,7 @@ def _joins(stage: Stage, group: list[Stage]) -> bool:
     if stage.work.target.pixels == stage.work.target.images:
         return False
     # Of a tensor that the group writes, a residual is read where it is written.
-    return not from_group or isinstance(stage.work, (*POINTWISE, Scale, Channelwise))
+    return not from_group or isinstance(stage.work, Part | Scale | Channelwise)
 
 
 def _follows(stage: Stage) -> bool:

@@ -25,6 +25,8 @@ from schedules.cpu.tiles import FAR_BYTES
 from schedules.cpu.window import KERNEL
 from schedules.machine import Machine
 
+# 1x1 convolutions that store whole vectors.
+OF_VECTORS = (PointwiseDeep, PointwiseUneven)
 # First convolutions whose rows a window over them can have made strip by strip.
 UNDER_WINDOWS = (FirstConvolution, FirstConvolutionDeep, PooledFirstConvolution)
 # The share of a second-level cache in which a frame stays while others pass, and the share that
@@ -55,7 +57,7 @@ def lies_over(stage: Stage, group: list[Stage], readers: Counter[str], machine: 
         return True
     own = group[1:] if type(group[0].work) in UNDER_WINDOWS else group
     is_unit = type(own[0].work) in WINDOWS and len(since_window(own)) == len(own)
-    is_unit &= not any(isinstance(one.work, PointwiseDeep | PointwiseUneven) for one in own)
+    is_unit &= not any(isinstance(one.work, OF_VECTORS) for one in own)
     within = Counter(name for one in group for _, name in one.reads)
     kept_here = all(
         readers[one.writes] == within[one.writes] for one in group if one.writes != last.writes

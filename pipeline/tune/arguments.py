@@ -9,9 +9,7 @@ from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import Work, operator
-from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pointwise_deep import PointwiseDeep
-from schedules.cpu.pointwise_uneven import PointwiseUneven
+from schedules.cpu.pointwise_parts import Part
 
 
 def arguments(kernel: Kernel, seed: int) -> list[Array]:
@@ -55,7 +53,7 @@ def _weight_shape(work: Work) -> tuple[int, ...] | None:
     """The shape of the weight as a network has it, output channels first."""
     if isinstance(work, Border) or not operator(work).weight_shapes(work):
         return None
-    if isinstance(work, Pointwise | PointwiseDeep | PointwiseUneven):
+    if isinstance(work, Part):
         return work.groups * work.outputs, work.inputs
     if isinstance(work, FirstConvolution):
         return work.target.channels, work.source.planes, *work.window[:1] * 2

@@ -16,9 +16,7 @@ import numpy as np
 
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.overlap import overlapping, windows
-from schedules.cpu.pointwise import Pointwise
-from schedules.cpu.pointwise_deep import PointwiseDeep
-from schedules.cpu.pointwise_uneven import PointwiseUneven
+from schedules.cpu.pointwise_parts import Part
 from schedules.frame import Frame, Planes
 
 
@@ -58,10 +56,7 @@ class Stage:
     @property
     def continues(self) -> bool:
         """Whether it makes further channels of the operator that the stage before it is of."""
-        return (
-            isinstance(self.work, Pointwise | PointwiseDeep | PointwiseUneven)
-            and self.work.first > 0
-        )
+        return isinstance(self.work, Part) and self.work.first > 0
 
     def frame(self, role: str) -> Frame | Planes:
         """How the tensor of a role lies in memory."""

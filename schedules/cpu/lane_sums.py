@@ -16,8 +16,10 @@ is one instruction for all three.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from tvm import tirx
 
 # Bytes of the lanes that an instruction moves among each other.
 BLOCK = 16
@@ -50,6 +52,18 @@ def rounds(vectors: int, lanes: int, depth: int, block: int) -> list[list[Pair]]
         # Where sources alternate, the lanes of a channel still lie in both halves of a block.
         group = group if wide and group == block else group // 2
     return found
+
+
+def added(values: Sequence[Any], made: Sequence[Sequence[Pair]]) -> list[Any]:
+    """What is left of vectors when the lanes of each channel are added up."""
+    values = list(values)
+    for pairs in made:
+        values = [
+            tirx.Shuffle([values[at] for at in pair.sources], pair.lower)
+            + tirx.Shuffle([values[at] for at in pair.sources], pair.upper)
+            for pair in pairs
+        ]
+    return values
 
 
 def channels_in_order(

@@ -24,7 +24,7 @@ from tvm import s_tir, tirx
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
-from schedules.cpu.lane_sums import BLOCK, Pair, channels_in_order, rounds
+from schedules.cpu.lane_sums import BLOCK, Pair, added, channels_in_order, rounds
 from schedules.cpu.moves import Nest, partition
 from schedules.cpu.prefetch import Panel
 from schedules.cpu.products import Product
@@ -119,15 +119,9 @@ def emit(name: str, work: PointwiseDeep, tensors: Tensors) -> None:
             T.buffer_store(sums, bias[g, v, every], [r, x, g, v])
         T.buffer_store(sums, sums[r, x, g, v] + repeated * weight[g, v, k, every], [r, x, g, v])
     with block(name, axes) as (r, x, g):
-        values, made = [sums[r, x, g, v] for v in range(work.vectors)], 0
-        added = _rounds(work)
-        for pairs in added:
-            values = [
-                tirx.Shuffle([values[at] for at in pair.sources], pair.lower)
-                + tirx.Shuffle([values[at] for at in pair.sources], pair.upper)
-                for pair in pairs
-            ]
-        lengths = [len(pair.lower) for pair in added[-1]]
+        additions, made = _rounds(work), 0
+        values = added([sums[r, x, g, v] for v in range(work.vectors)], additions)
+        lengths = [len(pair.lower) for pair in additions[-1]]
         for value, channels in zip(values, lengths, strict=True):
             done = activate(value, work.activation, work.dtype, channels)
             store(out, done, work.target.at(r, x, work.places(g, made, channels)), channels)

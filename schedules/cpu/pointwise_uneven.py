@@ -20,23 +20,41 @@ take 0.5 % longer than these with 160 inputs and 40 outputs, where five vectors 
 3 %, and 1 % with 80 inputs and 20 outputs, where five vectors of 4 inputs take 9 %.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from tvm import s_tir, tirx
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
-from schedules.cpu.lane_sums import BLOCK, Pair, channels_in_order, rounds
+from schedules.cpu.lane_sums import added
 from schedules.cpu.moves import Nest, partition
 from schedules.cpu.pointwise import source_channel
 from schedules.cpu.prefetch import Panel
 from schedules.cpu.products import PIXEL_END
-from schedules.frame import Frame
+from schedules.cpu.uneven_weights import (
+    PointwiseUneven,
+    pack,
+    rounds_of,
+    weight_dtype,
+    weight_shapes,
+    weights,
+)
 from schedules.machine import Machine
 from schedules.program import Tensors, block, scratch, store
+
+__all__ = [
+    "NESTS",
+    "PointwiseUneven",
+    "Tile",
+    "emit",
+    "hand_tiles",
+    "nest",
+    "pack",
+    "tiles_that_fit",
+    "weight_dtype",
+    "weight_shapes",
+]
 
 NESTS = 2
 # Pixels of a tile whose last vector takes several inputs: of fewer there are too few multiply-adds
@@ -47,68 +65,6 @@ FEWEST_COLUMNS = 3
 # each cycle that they take alone. Measured on Zen 4 in assembly, a load and a multiply-add in turns
 # take 1.33 cycles, one and two 2.0; with the share here tiles come in the order that was measured.
 BURST, STORE, EITHER = 15, 1.5, 0.57
-
-
-@dataclass(frozen=True)
-class PointwiseUneven:
-    """The last channels of every group, of a convolution with `outputs` channels a group.
-
-    This stage makes those from `first` on: as many vectors of `lanes` as they fill, and what is
-    left of them in one of `rest_lanes` = channels x depth. `inputs` are channels of one group, a
-    multiple of `depth`.
-    """
-
-    source: Frame
-    target: Frame
-    groups: int
-    inputs: int
-    outputs: int
-    first: int
-    lanes: int
-    rest_lanes: int
-    shuffle: int = 1
-    offset: int = 0
-    activation: str = "relu"
-
-    @property
-    def dtype(self) -> str:
-        """Of its arithmetic."""
-        return self.source.dtype
-
-    @property
-    def whole(self) -> int:
-        """Vectors of a group that are full of channels."""
-        return (self.outputs - self.first) // self.lanes
-
-    @property
-    def rest(self) -> int:
-        """Channels of a group that are left over."""
-        return (self.outputs - self.first) % self.lanes
-
-    @property
-    def depth(self) -> int:
-        """Input channels that the vector of those takes at once."""
-        return self.rest_lanes // self.rest
-
-    @property
-    def steps(self) -> int:
-        """Times that the last vector takes inputs."""
-        return self.inputs // self.depth
-
-    @property
-    def step_macs(self) -> int:
-        """Multiply-adds of a pixel in one."""
-        return self.depth * self.whole * self.lanes + self.rest_lanes
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds."""
-        return self.source.pixels * self.groups * self.inputs * (self.outputs - self.first)
-
-    def places(self, group: Any, channel: int, count: int) -> Any:
-        """Where `count` channels of a group, from that one of this stage on, lie in `target`."""
-        at = self.offset + group * self.outputs + self.first + channel
-        return at if count == 1 else T.ramp(at, 1, count)
 
 
 @dataclass(frozen=True)
@@ -134,7 +90,7 @@ def emit(name: str, work: PointwiseUneven, tensors: Tensors) -> None:
             for v, lanes in enumerate(lengths):
                 T.buffer_store(sums[v], bias[g, T.ramp(v * each, 1, lanes)], at)
         here = work.source.at(r, x, source_channel(work, g, k * work.depth))
-        for place, step, v, inputs in _weights(work):
+        for place, step, v, inputs in weights(work):
             factor = weight[g, 0, T.ramp(place + k * step, 1, lengths[v])]
             value = _repeated(data, here, inputs, lengths[v])
             T.buffer_store(sums[v], sums[v][tuple(at)] + value * factor, at)
@@ -144,25 +100,10 @@ def emit(name: str, work: PointwiseUneven, tensors: Tensors) -> None:
         for v, total_of in enumerate(whole):
             done = activate(total_of, work.activation, work.dtype, each)
             store(out, done, work.target.at(r, x, work.places(g, v * each, each)), each)
-        for (pair,) in _rounds(work):
-            lower, upper = (tirx.Shuffle([value], lanes) for lanes in (pair.lower, pair.upper))
-            value = lower + upper
+        (value,) = added([value], rounds_of(work))
         done = activate(value, work.activation, work.dtype, work.rest)
         last = work.places(g, work.whole * each, work.rest)
         store(out, done, work.target.at(r, x, last), work.rest)
-
-
-def _weights(work: PointwiseUneven) -> Iterator[tuple[int, int, int, range]]:
-    """The vectors of weights of a step: where that of the first step begins and by how much each
-    next one comes after it, which vector of channels it is for, and which inputs it meets.
-
-    Those of the last vector come after all others, so that whole vectors are whole lines.
-    """
-    whole = work.whole * work.lanes
-    for k in range(work.depth):
-        for v in range(work.whole):
-            yield k * whole + v * work.lanes, work.depth * whole, v, range(k, k + 1)
-    yield work.inputs * whole, work.rest_lanes, work.whole, range(work.depth)
 
 
 def _repeated(data: Any, at: tuple[Any, Any, Any], inputs: range, lanes: int) -> Any:
@@ -172,50 +113,6 @@ def _repeated(data: Any, at: tuple[Any, Any, Any], inputs: range, lanes: int) ->
         return T.broadcast(data[(*pixel, first + inputs[0])], lanes)
     values = data[(*pixel, T.ramp(first + inputs[0], 1, len(inputs)))]
     return tirx.Shuffle([values] * (lanes // len(inputs)), list(range(lanes)))
-
-
-def _rounds(work: PointwiseUneven) -> list[list[Pair]]:
-    return rounds(1, work.rest_lanes, work.depth, BLOCK // np.dtype(work.dtype).itemsize)
-
-
-def weight_shapes(work: PointwiseUneven) -> dict[str, tuple[int, ...]]:
-    """The constants of the stage and their packed shapes."""
-    weight = (work.groups, 1, work.steps * work.step_macs)
-    return {"weight": weight, "bias": (work.groups, work.whole * work.lanes + work.rest_lanes)}
-
-
-def weight_dtype(work: PointwiseUneven) -> str:
-    """The type of the constants."""
-    return work.source.dtype
-
-
-def pack(work: PointwiseUneven, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
-    """[out channels, in channels of a group] as read: [g, 0, step, ...], bias [g, v, lane].
-
-    Of the last vector the first lane of each channel has its bias, the others zero.
-    """
-    full = work.whole * work.lanes
-    made = work.first + np.concatenate([np.arange(full), full + _channels(work)])
-    own = weight.reshape(work.groups, work.outputs, work.steps, work.depth)[:, made]
-    packed = np.empty((work.groups, work.steps * work.step_macs), weight.dtype)
-    for place, step, vector, inputs in _weights(work):
-        begin = vector * work.lanes
-        many = work.rest if begin == full else work.lanes
-        taken = own[:, begin : begin + many, :, inputs.start : inputs.stop].transpose(0, 2, 1, 3)
-        lanes = np.arange(many * len(inputs))
-        packed[:, place + step * np.arange(work.steps)[:, None] + lanes] = taken.reshape(
-            work.groups, work.steps, -1
-        )
-    start = np.zeros(weight_shapes(work)["bias"], bias.dtype)
-    chosen = bias.reshape(work.groups, work.outputs)[:, made]
-    start[:, :full] = chosen[:, :full]
-    start[:, full :: work.depth] = chosen[:, full:]
-    return {"weight": packed[:, None], "bias": start}
-
-
-def _channels(work: PointwiseUneven) -> np.ndarray:
-    """The channels of the rest, each of which `depth` lanes have, for sums to be in order."""
-    return channels_in_order(_rounds(work), 1, work.rest_lanes, work.depth)
 
 
 def nest(sch: s_tir.Schedule, name: str, work: PointwiseUneven, tile: Any) -> Nest:

@@ -80,7 +80,11 @@ def mark(sch: s_tir.Schedule, sums: Any, panel: Panel) -> None:
     variable = sch.get(steps).loop_var
     (at,) = (n for n, loop in enumerate(loops) if sch.get(loop).loop_var.same_as(variable))
     macs = prod(int(sch.get(loop).extent) for loop in loops[at + 1 :])
-    macs *= panel.macs or int(DataType(str(sch.get(sums).writes[0].source.dtype)).lanes)
+    if panel.macs is None:
+        (written,) = sch.get(sums).writes
+        macs *= int(DataType(str(written.source.dtype)).lanes)
+    else:
+        macs *= panel.macs
     if int(sch.get(steps).extent) >= FEWEST_STEPS and macs >= FEWEST_MACS:
         sch.annotate(steps, MARK, macs)
 

@@ -15,6 +15,7 @@ from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.pointwise_parts import parts
 from schedules.cpu.pointwise_uneven import PointwiseUneven, Tile
+from schedules.cpu.prefetch import MARK
 from schedules.frame import Frame
 from schedules.machine import Machine
 from tests.schedules.fetches import elements, fetches_in, lines_of
@@ -126,6 +127,15 @@ def test_the_tile_by_hand_keeps_its_sums_in_registers(layer: tuple[int, ...]) ->
     counts = [count for count in innermost if count.multiplies]
     assert counts
     assert all(count.spills == 0 for count in counts)
+
+
+def test_a_step_counts_the_multiply_adds_of_all_its_vectors() -> None:
+    for layer, each in [((3, 160, 40, 1), 2 * 16 + 8), ((1, 144, 36, 1), 2 * (2 * 16 + 4))]:
+        work = convolution(layer)
+        tiles = [Tile(3, 5)] * len(alone(work).stages)
+        script = scheduled(alone(work), tiles, "strips").script()
+        assert f'"{MARK}": {5 * each}}}' in script
+        assert work.step_macs * work.steps == work.inputs * work.outputs
 
 
 def test_a_strip_fetches_the_panel_of_every_next_group() -> None:
