@@ -23,6 +23,7 @@ from pipeline.runner import QUICK, RECORD, Plan
 from pipeline.subject import Subject
 from pipeline.targets import Target, gpu_target, is_gpu, target_named
 from pipeline.targets.gpu import host_of
+from pipeline.turns import Begin, compared, with_turns
 
 # Vectors that accumulate, by the registers there are: the rest hold the factor and give leeway.
 ACCUMULATORS = {16: 12, 32: 20}
@@ -34,15 +35,15 @@ LEAST_LIMIT = 60
 # Of each engine, where MLPerf's load generator is asked for.
 LOADGEN_SECONDS = 10.0
 
-Begin = Callable[[Subject, int], None]
-
 
 @dataclass(frozen=True)
 class Observer:
-    """Who hears of what is prepared, of what it is made of, of each contest and of its steps."""
+    """Who hears of what is prepared, of what it is made of, how many contests there will be, of
+    each and of its steps."""
 
     prepare: Progress = lambda _: None
     note: Progress = lambda _: None
+    expect: Callable[[int], None] = lambda _: None
     begin: Begin = lambda _, __: None
     step: Progress = lambda _: None
 
@@ -84,14 +85,20 @@ def bench(
             subjects.append(subject_for(*made, recipe))
         for subject in subjects:
             tell_coverage(subject, observer)
-        contests: dict[int, list[Contest]] = {count: [] for count in threads}
-        for count in threads:
-            for subject in subjects:
-                if subject.gpu is not None and count != threads[0]:
-                    continue  # on a GPU the host's threads have nothing to do
-                observer.begin(subject, count)
-                here = replace(conditions, threads=count, progress=observer.step)
-                contests[count].append(contest(subject, here))
+        # On a GPU the host's threads have nothing to do.
+        timed = {
+            count: [one for one in subjects if one.gpu is None or count == threads[0]]
+            for count in threads
+        }
+        observer.expect(sum(len(row) + len(compared(row)) for row in timed.values()))
+        contests: dict[int, list[Contest]] = {}
+        for count, row in timed.items():
+            here = replace(conditions, threads=count, progress=observer.step)
+            alone = []
+            for subject in row:
+                observer.begin(subject.model.name, count)
+                alone.append(contest(subject, here))
+            contests[count] = with_turns(alone, row, here, observer.begin)
     done = [one for row in contests.values() for one in row]
     return ResultFile(
         environment=_environment(recipes, contests, conditions),

@@ -62,7 +62,7 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
     images, threads = subject.images(), conditions.threads
     kernel = PeakKernel(subject.lanes, subject.accumulators, threads, dtype=subject.dtype)
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as folder:
-        own = [_ours(subject)]
+        own = [ours(subject)]
         if subject.gpu is None:
             own.append(_peak(kernel, subject, Path(folder)))
         peers, failures = _peers(subject, conditions, Path(folder))
@@ -89,7 +89,8 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
     return Contest(results, absent, ceiling.gmacs)
 
 
-def _ours(subject: Subject) -> Participant:
+def ours(subject: Subject) -> Participant:
+    """What runs the bundle of a subject."""
     kind = OURS if subject.gpu is None else OURS_CUDA
     return Participant(kind, {"bundle": str(subject.bundle.resolve())})
 

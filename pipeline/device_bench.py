@@ -81,8 +81,9 @@ def bench_device(
         for subject, _ in subjects:
             tell_coverage(subject, observer)
         contests = [(count, *one) for count in threads for one in subjects]
+        observer.expect(len(contests))
         for number, (count, subject, target) in enumerate(contests):
-            observer.begin(subject, count)
+            observer.begin(subject.model.name, count)
             here = dataclasses.replace(conditions, threads=count, progress=observer.step)
             if number and place.cool_down:
                 observer.step(f"cooling down for {place.cool_down:.0f} s")

@@ -15,7 +15,6 @@ from rich.progress import BarColumn, Progress, TextColumn
 if TYPE_CHECKING:
     from pipeline.bench import Observer
     from pipeline.contest import Conditions
-    from pipeline.subject import Subject
 
 # How long an engine takes to load, before the first contest has shown it.
 LOAD_SECONDS = 2.0
@@ -59,17 +58,21 @@ class Steps:
 
 
 class Countdown:
-    """Time left of `expected` contests of about `seconds` each, until it is known better."""
+    """Time left of contests of about `seconds` each, until it is known better."""
 
-    def __init__(self, steps: Steps, expected: int, seconds: float) -> None:
-        self._steps, self._expected, self._seconds = steps, expected, seconds
+    def __init__(self, steps: Steps, seconds: float) -> None:
+        self._steps, self._expected, self._seconds = steps, 1, seconds
         self._begun: list[float] = []
         self._name = ""
 
-    def begin(self, subject: "Subject", threads: int) -> None:
+    def expect(self, contests: int) -> None:
+        """How many there are in all."""
+        self._expected = contests
+
+    def begin(self, name: str, threads: int) -> None:
         """The next contest."""
         self._begun.append(time.monotonic())
-        self._name = f"{subject.model.name}, {threads} thread{'s' if threads > 1 else ''}"
+        self._name = f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 
     def step(self, text: str) -> None:
         """A step of the contest."""
@@ -81,8 +84,8 @@ class Countdown:
 
 
 @contextmanager
-def bench_steps(console: Console, conditions: "Conditions", expected: int) -> Iterator["Observer"]:
-    """An observer of a benchmark of so many contests."""
+def bench_steps(console: Console, conditions: "Conditions") -> Iterator["Observer"]:
+    """An observer of a benchmark."""
     from pipeline.bench import Observer
 
     plan = conditions.plan
@@ -90,8 +93,9 @@ def bench_steps(console: Console, conditions: "Conditions", expected: int) -> It
     loading = engines * plan.processes * (plan.warm_up_seconds + LOAD_SECONDS)
     seconds = plan.seconds + loading
     with Steps(console) as steps:
-        countdown = Countdown(steps, expected, seconds)
-        yield Observer(steps.say, steps.keep, countdown.begin, countdown.step)
+        countdown = Countdown(steps, seconds)
+        told = countdown.expect, countdown.begin, countdown.step
+        yield Observer(steps.say, steps.keep, *told)
 
 
 def _duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.engines.registry import OURS
 from pipeline.errors import RequestError
-from pipeline.report import HERO, OPPONENT
+from pipeline.pairs import is_pair, time_ratio
 from pipeline.result_files import write_text
 from pipeline.results import Result, ResultFile, Verdict
 from pipeline.rows import Rows, markdown_table, size_text
@@ -66,11 +66,8 @@ def savings(results: Sequence[Result]) -> Rows:
     peers = _peers(results)
     headings = ("pair", "input", "threads", "multiply-adds", OURS.name, *peers)
     cells = []
-    for hero in (one for one in _ours(results) if one.model.startswith(HERO)):
-        rivals = [
-            one for one in _ours(results)
-            if one.model.startswith(OPPONENT) and one.contest[1:] == hero.contest[1:]
-        ]  # fmt: skip
+    for hero in _ours(results):
+        rivals = [one for one in _ours(results) if is_pair(one, hero)]
         if not rivals:
             continue
         rival = max(rivals, key=lambda one: one.macs)
@@ -119,7 +116,7 @@ def _time(result: Result) -> str:
 
 
 def _ratio(results: Sequence[Result], rival: Result, hero: Result, engine: str) -> str:
-    times = {one.contest: one.latency_ms.p50 for one in results if one.engine == engine}
-    if rival.contest not in times or hero.contest not in times:
+    of_engine = {one.contest: one for one in results if one.engine == engine}
+    if rival.contest not in of_engine or hero.contest not in of_engine:
         return ""
-    return f"{times[rival.contest] / times[hero.contest]:.2f}"
+    return f"{time_ratio(of_engine[rival.contest], of_engine[hero.contest]):.2f}"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.engines.registry import OURS
+from pipeline.pairs import is_pair, time_ratio
 from pipeline.paper_tables import paper_tables
 from pipeline.results import Absence, Emulated, Result, ResultFile, Verdict
 from pipeline.rows import Rows, size_text
@@ -54,8 +55,6 @@ RATIO_HEADINGS = (
     "time",
     "time / multiply-adds",
 )
-OPPONENT = "mobilenet"
-HERO = "shufflenet"
 
 
 def bench_tables(file: ResultFile) -> list[Rows]:
@@ -109,13 +108,8 @@ def ratio_rows(results: Sequence[Result]) -> Rows:
 
     Pairs are a MobileNet and a ShuffleNet on the same engine, with the same threads and input.
     """
-    heroes = [result for result in results if result.model.startswith(HERO)]
-    rivals = [result for result in results if result.model.startswith(OPPONENT)]
     cells = [
-        _ratio_cells(rival, hero)
-        for rival in rivals
-        for hero in heroes
-        if (rival.engine, *rival.contest[1:]) == (hero.engine, *hero.contest[1:])
+        _ratio_cells(rival, hero) for rival in results for hero in results if is_pair(rival, hero)
     ]
     return Rows("MobileNet : ShuffleNet", RATIO_HEADINGS, sorted(cells))
 
@@ -175,7 +169,7 @@ def _latency_cells(result: Result, ours: Result | None) -> tuple[str, ...]:
 
 def _ratio_cells(rival: Result, hero: Result) -> tuple[str, ...]:
     work = rival.macs / hero.macs
-    time = rival.latency_ms.p50 / hero.latency_ms.p50
+    time = time_ratio(rival, hero)
     return (
         f"{rival.model} : {hero.model}",
         size_text(hero.input_size),

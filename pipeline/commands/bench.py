@@ -91,7 +91,7 @@ def bench(
         chosen = suite_named(suite)
         recipes, complexity = chosen.recipes(recipes[0]), chosen.complexity()
     conditions = conditions_of(names, limit, os.environ, mode, tries, loadgen)
-    with bench_steps(progress, conditions, len(recipes) * len(counts)) as steps:
+    with bench_steps(progress, conditions) as steps:
         if remote is None:
             file = measure(recipes, counts, conditions, steps)
         else:

@@ -7,6 +7,7 @@ from pipeline.ablation.table import ablation_rows
 from pipeline.engines.registry import OURS
 from pipeline.page.evidence import Evidence
 from pipeline.page.figures import Figure, figures
+from pipeline.pairs import time_ratio
 from pipeline.paper_tables import paper_tables
 from pipeline.profiling.memory_table import memory_rows
 from pipeline.profiling.records import Profile
@@ -101,7 +102,7 @@ def facts(evidence: Evidence) -> list[Fact]:
             found += _against_the_rest(ours, evidence.usual)
     pair = [best.get((model, OURS.name)) for model in (OPPONENT, HERO)]
     if pair[0] and pair[1]:
-        time = pair[0].latency_ms.p50 / pair[1].latency_ms.p50
+        time = time_ratio(pair[0], pair[1])
         work = pair[0].macs / pair[1].macs
         words = (
             f"MobileNet's time over ShuffleNet's; its multiply-adds are {work:.2f} times as many"

@@ -16,7 +16,9 @@ from pipeline import doctor
 from pipeline.__main__ import status_of
 from pipeline.errors import RequestError, WorkFailedError
 from pipeline.models import names
+from pipeline.pairs import time_ratio
 from pipeline.result_files import read_results
+from tests.cli.conftest import SIZE
 
 ROOT = Path(pipeline.__file__).parent.parent
 COMMANDS = ["models", "targets", "doctor", "tune", "compile", "bench", "verify"]
@@ -156,3 +158,13 @@ def test_importing_the_package_imports_nothing_heavy():
         "assert not {'tvm', 'torch', 'numpy', 'pydantic'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+def test_networks_that_are_compared_are_measured_in_turns_too(command, made, tmp_path):
+    path = tmp_path / "r.json"
+    words = ["--input-size", SIZE, "--peers", "none", "--quick", "--json", path]
+    outcome = command("bench", made, "mobilenet-0.25", *words)
+    assert outcome.status == 0, outcome.err
+    here, rival = read_results(path).results
+    assert len(here.turns_ms) == len(rival.turns_ms) >= 5
+    assert f"{time_ratio(rival, here):.2f}" in outcome.out

@@ -26,13 +26,13 @@ def terminal():
 def test_time_left_is_learnt_from_the_contests_that_are_over(terminal, monkeypatch):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
-    subject = SimpleNamespace(model=SimpleNamespace(name="net"))
     with Steps(terminal) as steps:
-        countdown = Countdown(steps, expected=4, seconds=10.0)
-        countdown.begin(subject, 1)
+        countdown = Countdown(steps, seconds=10.0)
+        countdown.expect(4)
+        countdown.begin("net", 1)
         countdown.step("loading")
         clock.now = 20.0
-        countdown.begin(subject, 2)
+        countdown.begin("net", 2)
         countdown.step("round 1")
     text = terminal.file.getvalue()
     assert "40 s left" in text
