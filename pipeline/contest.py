@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.check import Agreement, Array, compare, require_agreement
-from pipeline.engines.registry import OURS, OURS_CUDA, PEAK, EngineKind, Reads
+from pipeline.engines.registry import HANDOVER, OURS, OURS_CUDA, PEAK, EngineKind, Reads
 from pipeline.errors import WorkFailedError
 from pipeline.measure import Failure, Participant, measure
 from pipeline.metaschedule import tuned_source
-from pipeline.peak import build_peak
-from pipeline.peak_kernel import PeakKernel
 from pipeline.peers import PeerError, export_onnx, peer_python
 from pipeline.results import Absence, LoadGenNote, LoadNote, Result
 from pipeline.runner import Measurement, Plan
 from pipeline.significance import estimate
 from pipeline.steadiness import Ceiling, judge, latency
 from pipeline.subject import Subject
+from pipeline.yardsticks import ceiling_of, yardsticks
 
 # Candidates that a peer may try where it tunes: some 18 for each task of a ShuffleNet.
 TRIALS = 640
+LOOPS = (PEAK.name, HANDOVER.name)
 
 Mode = Literal["standard", "quick", "record"]
 
@@ -60,11 +60,8 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
     A peer that cannot be had, fails, or is wrong becomes an Absence with the reason.
     """
     images, threads = subject.images(), conditions.threads
-    kernel = PeakKernel(subject.lanes, subject.accumulators, threads, dtype=subject.dtype)
     with tempfile.TemporaryDirectory(prefix="shufflenet-tvm-") as folder:
-        own = [ours(subject)]
-        if subject.gpu is None:
-            own.append(_peak(kernel, subject, Path(folder)))
+        own = [ours(subject), *yardsticks(subject, threads, Path(folder))]
         peers, failures = _peers(subject, conditions, Path(folder))
         measured, failed = measure(
             [*peers, *conditions.beside, *own],
@@ -76,8 +73,9 @@ def contest(subject: Subject, conditions: Conditions) -> Contest:
     failures += failed
     by_name = {measurement.engine: measurement for measurement in measured}
     _require_own(failures)
-    ceiling = _ceiling(subject, kernel, by_name.pop(PEAK.name, None))
-    results, wrong = judged(subject, list(by_name.values()), images, Judging(ceiling, conditions))
+    ceiling = ceiling_of(subject, threads, by_name)
+    engines = [one for name, one in by_name.items() if name not in LOOPS]
+    results, wrong = judged(subject, engines, images, Judging(ceiling, conditions))
     absent = [
         Absence(
             model=subject.model.name,
@@ -93,20 +91,6 @@ def ours(subject: Subject) -> Participant:
     """What runs the bundle of a subject."""
     kind = OURS if subject.gpu is None else OURS_CUDA
     return Participant(kind, {"bundle": str(subject.bundle.resolve())})
-
-
-def _peak(kernel: PeakKernel, subject: Subject, folder: Path) -> Participant:
-    """The loop of nothing but multiply-adds."""
-    library = folder / "peak.so"
-    build_peak(kernel, subject.target, library)
-    return Participant(PEAK, {"library": str(library), "kernel": dataclasses.asdict(kernel)})
-
-
-def _ceiling(subject: Subject, kernel: PeakKernel, loop: Measurement | None) -> Ceiling:
-    """What the cores reach with multiply-adds alone; of a GPU what its record says."""
-    if subject.gpu is not None or loop is None:
-        return Ceiling(subject.gpu.peak(subject.dtype) / 1e9 if subject.gpu else math.inf, ())
-    return Ceiling(kernel.macs / 1e6 / latency(_milliseconds(loop)).p50, loop.rounds)
 
 
 def _peers(
@@ -142,7 +126,7 @@ def _source(reads: Reads, subject: Subject, conditions: Conditions, folder: Path
 
 def _require_own(failures: Sequence[Failure]) -> None:
     for failure in failures:
-        if failure.engine in (OURS.name, PEAK.name):
+        if failure.engine in (OURS.name, *LOOPS):
             raise WorkFailedError(failure.reason)
 
 
@@ -201,6 +185,7 @@ def _result(
         samples_ms=milliseconds,
         rounds=[len(samples) for samples in measurement.rounds],
         ceiling_gmacs=judging.ceiling.gmacs_by_round,
+        handover_ns=list(judging.ceiling.handover_ns),
         cores_used=measurement.cores_used,
         gmacs_per_second=gmacs,
         fraction_of_peak=gmacs / judging.ceiling.gmacs,

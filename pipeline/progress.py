@@ -89,7 +89,7 @@ def bench_steps(console: Console, conditions: "Conditions") -> Iterator["Observe
     from pipeline.bench import Observer
 
     plan = conditions.plan
-    engines = len(conditions.peers) + 2  # ours, and the loop that finds the ceiling
+    engines = len(conditions.peers) + 3  # ours, and the loops that it is measured by
     loading = engines * plan.processes * (plan.warm_up_seconds + LOAD_SECONDS)
     seconds = plan.seconds + loading
     with Steps(console) as steps:

@@ -1,5 +1,6 @@
 """What a README shows of a result file: one row a model, engines side by side."""
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pipeline.rows import Rows, markdown_table, size_text
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 UNSTEADY = "~"
+WAIT = "wait, ns"
 
 
 def insert_results(file: ResultFile, path: Path) -> None:
@@ -38,9 +40,14 @@ def results_markdown(file: ResultFile) -> str:
 
 
 def side_by_side(results: Sequence[Result]) -> Rows:
-    """p50 in milliseconds of every engine; the last column is the fastest peer's over ours."""
-    peers = _peers(results)
-    headings = ("model", "input", "threads", OURS.name, "of peak", *peers, "fastest peer / ours")
+    """p50 in milliseconds of every engine; the last column is the fastest peer's over ours.
+
+    One says how many nanoseconds cores waited for each other, where that was measured.
+    """
+    peers, waits = _peers(results), any(one.handover_ns for one in results)
+    waiting = (WAIT,) if waits else ()
+    last = "fastest peer / ours"
+    headings = ("model", "input", "threads", *waiting, OURS.name, "of peak", *peers, last)
     cells = []
     for ours in _ours(results):
         others = {one.engine: one for one in results if one.contest == ours.contest}
@@ -50,6 +57,7 @@ def side_by_side(results: Sequence[Result]) -> Rows:
             ours.model,
             size_text(ours.input_size),
             str(ours.threads),
+            *([_wait(ours)] if waits else ()),
             f"**{_time(ours)}**",
             "" if ours.fraction_of_peak is None else f"{ours.fraction_of_peak:.0%}",
             *(_time(others[peer]) if peer in others else "" for peer in peers),
@@ -108,6 +116,10 @@ def _peers(results: Sequence[Result]) -> list[str]:
         total[one.engine] = total.get(one.engine, 0.0) + one.latency_ms.p50
     total.pop(OURS.name, None)
     return sorted(total, key=lambda name: total[name])
+
+
+def _wait(result: Result) -> str:
+    return f"{statistics.median(result.handover_ns):.0f}" if result.handover_ns else ""
 
 
 def _time(result: Result) -> str:

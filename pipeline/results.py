@@ -94,7 +94,8 @@ class Result(Record):
     """One model on one engine with one number of threads.
 
     `rounds` says how many of `samples_ms` each round took, `ceiling_gmacs` what bare multiply-adds
-    reached in each, which follows the clock. `turns_ms` are other samples, by round, of a network
+    reached in each, which follows the clock, and `handover_ns` how long cores waited for each
+    other, which says how far apart they are. `turns_ms` are other samples, by round, of a network
     of ours in turns with those that it is compared with. `cores_used` is CPU time over wall time
     while the samples were taken. `median_half_width` is half the 99 % confidence interval of p50,
     as a share of it. `before` and `after` are the states of a device over RPC.
@@ -117,6 +118,7 @@ class Result(Record):
     rounds: list[int]
     turns_ms: list[list[float]] = []
     ceiling_gmacs: list[float] = []
+    handover_ns: list[float] = []
     cores_used: float | None = None
     gmacs_per_second: float
     fraction_of_peak: float | None = None

@@ -27,10 +27,12 @@ BUSY = 0.2
 
 @dataclass(frozen=True)
 class Ceiling:
-    """The loop of nothing but multiply-adds: its rate, and its samples by round."""
+    """The loop of nothing but multiply-adds: its rate, and its samples by round; and nanoseconds
+    that cores wait for each other, by round, if there are several."""
 
     gmacs: float
     rounds: Rounds
+    handover_ns: Sequence[float] = ()
 
     @property
     def gmacs_by_round(self) -> list[float]:

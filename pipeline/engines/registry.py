@@ -13,9 +13,9 @@ class Reads(StrEnum):
     """What the `source` of an engine's load command holds."""
 
     BUNDLE = "bundle"
+    LOOP = "loop"
     MODEL = "model"
     ONNX = "onnx"
-    PEAK = "peak"
     TUNED = "tuned"
 
 
@@ -45,7 +45,8 @@ WORKERS = "pipeline.engines"
 OURS = EngineKind("shufflenet-tvm", f"{WORKERS}.ours_worker", Reads.BUNDLE)
 OURS_CUDA = EngineKind("shufflenet-tvm", f"{WORKERS}.cuda_worker", Reads.BUNDLE, on_gpu=True)
 REMOTE = EngineKind("shufflenet-tvm", f"{WORKERS}.device_worker", Reads.BUNDLE)
-PEAK = EngineKind("fma-peak", f"{WORKERS}.peak_worker", Reads.PEAK)
+PEAK = EngineKind("fma-peak", f"{WORKERS}.peak_worker", Reads.LOOP)
+HANDOVER = EngineKind("hand-over", f"{WORKERS}.handover_worker", Reads.LOOP)
 TORCH = EngineKind("torch", f"{WORKERS}.torch_worker", Reads.MODEL)
 # Releases that were made to work together here: a later one may read ONNX or name settings in
 # another way, and figures of two runs are comparable with the same release only.

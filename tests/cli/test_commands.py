@@ -162,9 +162,10 @@ def test_importing_the_package_imports_nothing_heavy():
 
 def test_networks_that_are_compared_are_measured_in_turns_too(command, made, tmp_path):
     path = tmp_path / "r.json"
-    words = ["--input-size", SIZE, "--peers", "none", "--quick", "--json", path]
+    words = ["--input-size", SIZE, "--peers", "none", "--quick", "--threads", "2", "--json", path]
     outcome = command("bench", made, "mobilenet-0.25", *words)
     assert outcome.status == 0, outcome.err
     here, rival = read_results(path).results
+    assert len(here.handover_ns) == len(here.ceiling_gmacs) >= 5
     assert len(here.turns_ms) == len(rival.turns_ms) >= 5
     assert f"{time_ratio(rival, here):.2f}" in outcome.out

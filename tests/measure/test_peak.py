@@ -4,7 +4,9 @@ import pytest
 import tvm
 
 from pipeline.engines.process import EngineProcess
-from pipeline.engines.registry import PEAK
+from pipeline.engines.registry import HANDOVER, PEAK
+from pipeline.handover import build_handover, handover_module, nanoseconds
+from pipeline.handover_function import WAITS
 from pipeline.peak import build_peak, peak_module
 from pipeline.peak_kernel import PeakKernel
 
@@ -37,3 +39,18 @@ def test_the_ceiling_is_measured_like_an_engine(tmp_path, data):
         assert (engine.output(data) == 1).all()
         assert min(engine.run(5).samples) > 0
     assert kernel.macs == 32_000
+
+
+def test_cores_wait_for_each_other_so_often():
+    calls = str(handover_module()["handover"]).count("nothing(")
+    assert calls == WAITS + 1
+
+
+def test_how_long_cores_wait_is_measured_like_an_engine(tmp_path, data):
+    build_handover(tvm.target.Target({"kind": "llvm"}), tmp_path / "handover.so")
+    with EngineProcess(HANDOVER, 2) as engine:
+        engine.load({"library": str(tmp_path / "handover.so")}, data)
+        rounds = [engine.run(5, settle=5).samples for _ in range(3)]
+    # From a line in a common cache to cores that take turns on one.
+    assert all(10 < taken < 1e6 for taken in nanoseconds(rounds))
+    assert nanoseconds([[WAITS * 3e-9, WAITS * 1e-9, WAITS * 2e-9]]) == [pytest.approx(2)]

@@ -30,6 +30,14 @@ def test_engines_stand_side_by_side_with_the_fastest_peer_over_ours():
     assert row == (OURS.model, "224x224", "1", "**2.00**", "50%", "~5.00", "9.00", "**2.50**")
 
 
+def test_a_column_says_how_long_cores_waited_for_each_other_if_that_is_known():
+    two = result(threads=2, p50=1.0, handover_ns=[250.0, 900.0, 260.4])
+    one_thread, two_threads = side_by_side([OURS, two]).cells
+    assert side_by_side([OURS, two]).headings[3] == "wait, ns"
+    assert (one_thread[2:5], two_threads[2:5]) == (("1", "", "**2.00**"), ("2", "260", "**1.00**"))
+    assert "wait, ns" not in side_by_side([OURS]).headings
+
+
 def test_savings_are_those_of_the_same_engine():
     mobilenet = result("mobilenet-1.0", p50=8.0)
     elsewhere = result("mobilenet-1.0", engine="torch", p50=18.0)

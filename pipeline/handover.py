@@ -1,0 +1,47 @@
+"""How long cores wait for each other, when they have nothing else to do.
+
+    region on all cores:
+        wait for the others                              # `WAITS` times
+
+What goes from one phase of a network to the next goes from core to core as this does, and takes
+many times as long where they have no cache in common. On a virtual machine that changes while it
+runs, as its cores are moved.
+"""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import tvm
+from tvm import IRModule, tirx
+from tvm.ir import GlobalVar
+from tvm.tirx import PrimFunc
+
+from pipeline.handover_function import FUNCTION, WAITS
+from pipeline.lowering import lowering
+from schedules.cpu.phases import AS_THEY_ARE, region
+
+
+def build_handover(target: object, path: Path) -> None:
+    """Compile the function for `target` (a tvm.target.Target) to a shared library at `path`."""
+    tvm.compile(handover_module(), target=target, tir_pipeline=lowering()).export_library(str(path))
+
+
+def handover_module() -> IRModule:
+    """The function as TensorIR: as many phases as there are waits between them, and one more."""
+    cores = [tirx.Var(name, "int32") for name in ("core", "cores")]
+    phase, name = PrimFunc(cores, tirx.Evaluate(0)), GlobalVar("nothing")
+    for key, value in AS_THEY_ARE.items():
+        phase = phase.with_attr(key, value)
+    whole = PrimFunc([], region([(name, [])] * (WAITS + 1))).with_attr("s_tir", True)
+    return IRModule(
+        {
+            GlobalVar(FUNCTION): whole.with_attr("global_symbol", FUNCTION),
+            name: phase.with_attr("global_symbol", name.name_hint),
+        }
+    )
+
+
+def nanoseconds(rounds: Sequence[Sequence[float]]) -> list[float]:
+    """Of one wait, in each round of calls of the function, which are in seconds."""
+    return [statistics.median(samples) / WAITS * 1e9 for samples in rounds]
