@@ -166,7 +166,8 @@ def _result(
     gmacs = subject.model.macs * subject.model.batch / 1e6 / percentiles.p50
     known = estimate(measurement.rounds).half_width()
     plan, load = judging.conditions.plan, measurement.load
-    verdict, advice = judge(measurement.rounds, plan, judging.ceiling.rounds, load)
+    ceiling = judging.ceiling
+    verdict, advice = judge(measurement.rounds, plan, ceiling.rounds, load, ceiling.handover_ns)
     own = measurement.engine == OURS.name
     return Result(
         model=subject.model.name,
@@ -184,11 +185,11 @@ def _result(
         latency_ms=percentiles,
         samples_ms=milliseconds,
         rounds=[len(samples) for samples in measurement.rounds],
-        ceiling_gmacs=judging.ceiling.gmacs_by_round,
-        handover_ns=list(judging.ceiling.handover_ns),
+        ceiling_gmacs=ceiling.gmacs_by_round,
+        handover_ns=list(ceiling.handover_ns),
         cores_used=measurement.cores_used,
         gmacs_per_second=gmacs,
-        fraction_of_peak=gmacs / judging.ceiling.gmacs,
+        fraction_of_peak=gmacs / ceiling.gmacs,
         schedule_sources=subject.schedule_sources if own else None,
         settings=measurement.settings,
         mode=judging.conditions.mode,

@@ -55,6 +55,14 @@ def test_the_advice_fits_the_load(load, advice):
     assert advice in judge([[1.0] * 20] * 3 + [[1.1] * 20] * 2, load=load)[1]
 
 
+def test_the_advice_names_cores_that_were_moved():
+    rounds = [[1.0] * 20] * 3 + [[1.1] * 20] * 2
+    advice = "the host moves cores nearer and farther"
+    assert advice in judge(rounds, waits=[262, 260, 300, 310])[1]
+    assert advice not in judge(rounds, waits=[262, 260, 280, 290])[1]
+    assert judge([[1.0] * 40] * 5, waits=[260, 310])[0] is Verdict.VALID
+
+
 def test_a_quick_measurement_says_when_it_is_not_exact_enough():
     rounds = [[1.0 + 0.01 * (number % 3)] * 20 for number in range(9)]
     assert judge(rounds)[0] is Verdict.VALID
