@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.check import Agreement, Array, compare, require_agreement
-from pipeline.engines.registry import HANDOVER, OURS, OURS_CUDA, PEAK, EngineKind, Reads
+from pipeline.engines.registry import LOOPS, OURS, OURS_CUDA, EngineKind, Reads
 from pipeline.errors import WorkFailedError
 from pipeline.measure import Failure, Participant, measure
 from pipeline.metaschedule import tuned_source
@@ -23,7 +23,6 @@ from pipeline.yardsticks import ceiling_of, yardsticks
 
 # Candidates that a peer may try where it tunes: some 18 for each task of a ShuffleNet.
 TRIALS = 640
-LOOPS = (PEAK.name, HANDOVER.name)
 
 Mode = Literal["standard", "quick", "record"]
 

@@ -3,9 +3,9 @@
     region on all cores:
         wait for the others                              # `WAITS` times
 
-What goes from one phase of a network to the next goes from core to core as this does, and takes
-many times as long where they have no cache in common. On a virtual machine that changes while it
-runs, as its cores are moved.
+So cores wait between the phases of a network, and longer where they have no cache in common. On a
+virtual machine of Zen 4, whose cores are moved while it runs, rounds in which networks were fast
+had 260 to 290 ns for the most part, and those in which they were slow 305 to 380.
 """
 
 import statistics

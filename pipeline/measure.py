@@ -20,7 +20,7 @@ from typing import Any
 
 from pipeline.engines.pipe import EngineError
 from pipeline.engines.process import Deadlines, EngineProcess
-from pipeline.engines.registry import EngineKind, Reads
+from pipeline.engines.registry import LOOPS, EngineKind
 from pipeline.engines.worker import Array
 from pipeline.runner import Measurement, Plan, Runner, joined
 
@@ -89,7 +89,7 @@ def _measured(
                 runner.prepare(participant.source, images, plan)
         _take_turns(runners, plan, progress)
         if plan.loadgen_seconds:
-            networks = (one for one in runners if one.process.kind.reads != Reads.LOOP)
+            networks = (one for one in runners if one.process.kind.name not in LOOPS)
             for runner in (one for one in networks if one.works):
                 progress(f"LoadGen: {runner.process.label}")
                 with _recorded(runner):

@@ -14,9 +14,9 @@ from pipeline.errors import WorkFailedError
 from pipeline.measure import measure
 from pipeline.pairs import HERO, OPPONENT
 from pipeline.runner import Plan
+from pipeline.steadiness import Rounds
 from pipeline.subject import Subject
 
-Rounds = list[list[float]]
 Begin = Callable[[str, int], None]
 
 

@@ -47,6 +47,8 @@ OURS_CUDA = EngineKind("shufflenet-tvm", f"{WORKERS}.cuda_worker", Reads.BUNDLE,
 REMOTE = EngineKind("shufflenet-tvm", f"{WORKERS}.device_worker", Reads.BUNDLE)
 PEAK = EngineKind("fma-peak", f"{WORKERS}.peak_worker", Reads.LOOP)
 HANDOVER = EngineKind("hand-over", f"{WORKERS}.handover_worker", Reads.LOOP)
+# What engines are measured by, by name.
+LOOPS = (PEAK.name, HANDOVER.name)
 TORCH = EngineKind("torch", f"{WORKERS}.torch_worker", Reads.MODEL)
 # Releases that were made to work together here: a later one may read ONNX or name settings in
 # another way, and figures of two runs are comparable with the same release only.
