@@ -29,7 +29,7 @@ from schedules.cpu import (
     row_pool,
     scale,
 )
-from schedules.cpu.first_convolution_pooled import PooledFirstConvolution, columns_of
+from schedules.cpu.first_convolution_paired import PairedFirstConvolution, columns_of
 from schedules.cpu.kernel import Stage
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.pointwise_parts import parts
@@ -95,22 +95,21 @@ def _frames(network: Network, dtype: str) -> dict[str, Frame | Planes]:
 
 def _pooled(
     network: Network, frames: dict[str, Any], machine: Machine
-) -> dict[int, PooledFirstConvolution | row_pool.RowPool]:
+) -> dict[int, PairedFirstConvolution | row_pool.RowPool]:
     """The workloads, by their operators' numbers, of first convolutions that take the maximum over
     columns of the pool after them, and of that over rows."""
-    made: dict[int, PooledFirstConvolution | row_pool.RowPool] = {}
+    made: dict[int, PairedFirstConvolution | row_pool.RowPool] = {}
     for number, step in enumerate(network.operators):
         readers = [at for at, one in enumerate(network.operators) if step.writes in _names(one)]
         if step.kind != "first_convolution" or len(readers) != 1:
             continue
         work, after = _work(step, frames, machine), network.operators[readers[0]]
-        if type(work) is not first_convolution.FirstConvolution or not _is_common(after):
+        if not isinstance(work, PairedFirstConvolution) or not _is_common(after):
             continue
-        columns = columns_of(work, machine)
-        if columns and (after.kind, after.stride) == ("max_pool", work.stride):
+        pools = work.activation == "relu" and after.kind == "max_pool"
+        if pools and after.stride == work.stride:
             target = replace(work.target, width=frames[after.writes].width)
-            fields = vars(work) | {"target": target}
-            made[number] = PooledFirstConvolution(**fields, columns=columns)
+            made[number] = replace(work, target=target, pooled=True)
             rows = _work(after, frames | {step.writes: target}, machine)
             made[readers[0]] = row_pool.RowPool(**vars(rows))
     return made
@@ -183,7 +182,8 @@ def _work(step: Operator, frames: dict[str, Any], machine: Machine) -> Work:
             return _sized_first(work, step)
         if first_convolution_deep.suits(work):
             return first_convolution_deep.FirstConvolutionDeep(**vars(work))
-        return work
+        columns = columns_of(work, machine)
+        return PairedFirstConvolution(**vars(work), columns=columns) if columns else work
     if kind == "convolution":
         outputs, inputs, *_ = _weight(step).shape
         outputs //= step.groups

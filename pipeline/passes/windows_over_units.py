@@ -16,7 +16,7 @@ from typing import Any
 
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.first_convolution_deep import FirstConvolutionDeep
-from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
+from schedules.cpu.first_convolution_paired import PairedFirstConvolution
 from schedules.cpu.kernel import Stage
 from schedules.cpu.overlap import WINDOWS
 from schedules.cpu.pointwise_deep import PointwiseDeep
@@ -28,7 +28,7 @@ from schedules.machine import Machine
 # 1x1 convolutions that store whole vectors.
 OF_VECTORS = (PointwiseDeep, PointwiseUneven)
 # First convolutions whose rows a window over them can have made strip by strip.
-UNDER_WINDOWS = (FirstConvolution, FirstConvolutionDeep, PooledFirstConvolution)
+UNDER_WINDOWS = (FirstConvolution, FirstConvolutionDeep, PairedFirstConvolution)
 # The share of a second-level cache in which a frame stays while others pass, and the share that
 # the weights of a unit may take there, which are read again for every few rows.
 KEPT = 1 / 2

@@ -137,6 +137,7 @@ def _call(
         source=entry.source,
         ms=seconds * 1e3,
         macs=kernel.macs,
+        multiplies=kernel.multiplies,
         edge_bytes=tensors_of(call).bytes,
         register_bytes=moved,
         far_bytes=0,
@@ -159,7 +160,8 @@ def with_misses(
 def _other(name: str, seconds: float) -> Call:
     return Call(
         function=name, path="", paths=[], operators=[], output="", source="",
-        ms=seconds * 1e3, macs=0, edge_bytes=0, register_bytes=0, far_bytes=0, dram_bytes=0,
+        ms=seconds * 1e3, macs=0, multiplies=0, edge_bytes=0, register_bytes=0, far_bytes=0,
+        dram_bytes=0,
     )  # fmt: skip
 
 

@@ -13,9 +13,12 @@ from pipeline.results import Environment, Record
 
 
 class Call(TimedCall):
-    """One kernel call on a CPU. `register_bytes` are those of its loads and stores; `far_bytes` are
-    expected to come from beyond the cores' own caches, `dram_bytes` of these from DRAM."""
+    """One kernel call on a CPU. `multiplies` are the multiply-adds that its `macs` take, which are
+    fewer where some serve several sums. `register_bytes` are those of its loads and stores;
+    `far_bytes` are expected to come from beyond the cores' own caches, `dram_bytes` of these from
+    DRAM."""
 
+    multiplies: int
     register_bytes: int
     far_bytes: int
     dram_bytes: int
@@ -70,14 +73,14 @@ class Profile(Record):
         return sum(call.ms for call in self.calls)
 
     def roof_ms(self, call: Call) -> float:
-        """What the machine's roofs allow a call at the least: its multiply-adds at their peak, or
+        """What the machine's roofs allow a call at the least: what it multiplies at the peak, or
         its bytes from each memory at the rate of that memory, whichever takes longest.
 
         The bytes are those of caches that forget what was least recently used.
         """
         far = call.far_bytes / self.bandwidth.get("last cache", inf)
         dram = call.dram_bytes / self.bandwidth["DRAM"]
-        return max(call.macs / self.peak_gmacs, far, dram) / 1e6
+        return max(call.multiplies / self.peak_gmacs, far, dram) / 1e6
 
     @property
     def roofs_ms(self) -> float:

@@ -59,10 +59,20 @@ class FirstConvolution:
         return KERNEL, 1
 
     @property
+    def rows_at_once(self) -> int:
+        """Rows that are made one with the other, of which strips have all or none."""
+        return 1
+
+    @property
     def macs(self) -> int:
         """Multiply-adds."""
         taps = self.window[0] ** 2
         return self.target.pixels * self.target.channels * self.source.planes * taps
+
+    @property
+    def multiplies(self) -> int:
+        """The multiply-adds that it takes."""
+        return self.macs
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ class Halo:
     """`strips` strips of `rows` rows each, every one `step` rows below the one before.
 
     The first strip begins with row `first`. Of each strip `kept` rows are in memory at a time.
+    Windows reach none of the `above` first rows of a strip and of the `below` last ones, which are
+    there where rows are made together.
     """
 
     rows: int
@@ -30,6 +32,8 @@ class Halo:
     strips: int
     first: int
     kept: int
+    above: int = 0
+    below: int = 0
 
     @property
     def made(self) -> int:
@@ -91,5 +95,6 @@ class Ring(Frame):
 
         The output row is counted as it is made, too, if the strip makes it for itself.
         """
-        each = (self.halo.rows - WINDOW) // stride + 1
-        return self.halo.slot(row // each, row % each * stride + tap)
+        halo = self.halo
+        each = (halo.rows - halo.above - halo.below - WINDOW) // stride + 1
+        return halo.slot(row // each, halo.above + row % each * stride + tap)

@@ -14,6 +14,7 @@ from math import prod
 
 import numpy as np
 
+from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.operators import Work, operator
 from schedules.cpu.overlap import overlapping, windows
 from schedules.cpu.pointwise_parts import Part
@@ -108,6 +109,12 @@ class Kernel:
     def macs(self) -> int:
         """Multiply-adds."""
         return sum(stage.work.macs for stage in self.stages)
+
+    @property
+    def multiplies(self) -> int:
+        """The multiply-adds that it takes, which may be fewer."""
+        works = [stage.work for stage in self.stages]
+        return sum(w.multiplies if isinstance(w, FirstConvolution) else w.macs for w in works)
 
     @property
     def overlaps(self) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from schedules.cpu.depthwise import Depthwise
+from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.halo import WINDOW, Halo, Ring
 from schedules.cpu.pool import Pool
 from schedules.cpu.row_pool import RowPool
@@ -57,6 +58,7 @@ def _halos(
 ) -> dict[str, Halo]:
     """The rows of each tensor that a strip makes for itself: what windows and their data need."""
     strips = stages[-1].work.target.rows // strip_rows
+    together = {stage.writes: rows_at_once(stage) for stage in stages}
     whole = Halo(strip_rows, strip_rows, strips, 0, strip_rows)
     halos: dict[str, Halo] = {}
     for stage in reversed(stages):
@@ -69,8 +71,10 @@ def _halos(
         if type(stage.work) in WINDOWS:
             stride = stage.work.stride
             rows, live = _under(own.rows, stride), _under(each, stride)
-            first = own.first * stride - 1
-            made = Halo(rows, own.step * stride, strips, first, _kept(rows, live, steps))
+            made = Halo(rows, own.step * stride, strips, own.first * stride - 1, 0)
+            made = _together(made, together[data])
+            live += 2 * (together[data] - 1)
+            made = replace(made, kept=_kept(made.rows, live, steps))
         elif stage.writes in halos:
             made = replace(own, kept=_kept(own.rows, each, steps))
         else:
@@ -78,6 +82,20 @@ def _halos(
         if halos.setdefault(data, made) != made:
             raise ValueError(f"{data} is read by windows that reach different rows")
     return halos
+
+
+def _together(halo: Halo, count: int) -> Halo:
+    """The rows of a strip and those that are made together with its first and its last."""
+    above = halo.first % count
+    below = -(above + halo.rows) % count
+    return replace(
+        halo, rows=above + halo.rows + below, first=halo.first - above, above=above, below=below
+    )
+
+
+def rows_at_once(stage: Any) -> int:
+    """Rows that a stage makes one with the other, of which strips have all or none."""
+    return stage.work.rows_at_once if isinstance(stage.work, FirstConvolution) else 1
 
 
 def _under(rows: int, stride: int) -> int:
@@ -108,6 +126,13 @@ def steps_of(strip_rows: int) -> int:
     return strip_rows // step
 
 
+def divided(stage: Any, strip_rows: int, steps: int) -> bool:
+    """Whether each step of a strip has all or none of the rows that a stage makes together."""
+    own = halo_of(stage)
+    rows = strip_rows if own is None else own.step
+    return rows % (steps * rows_at_once(stage)) == 0
+
+
 def halo_of(stage: Any) -> Halo | None:
     """The rows that a stage makes in each strip, if not those of the strip alone."""
     target = stage.work.target
@@ -115,9 +140,9 @@ def halo_of(stage: Any) -> Halo | None:
 
 
 def rows_first(stage: Any) -> int | None:
-    """The rows that a stage under a window makes before the first step, beside those of steps."""
+    """How often a stage under a window makes rows before the first step, beside those of steps."""
     own = halo_of(stage)
-    return None if own is None else own.rows - own.step
+    return None if own is None else (own.rows - own.step) // rows_at_once(stage)
 
 
 def strip_tile(stage: Any, tile: Any) -> Any:

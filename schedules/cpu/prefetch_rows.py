@@ -10,12 +10,15 @@ apart, so that a core has to guess anew at each of them what is read next.
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
 from schedules.cpu.prefetch import fetching
+from schedules.machine import LINE
 
 if TYPE_CHECKING:
     from schedules.cpu.first_convolution import FirstConvolution
@@ -23,23 +26,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """The loops over planes and over rows under a window, and the block of the multiply-adds, whose
-    first axes count rows and columns of the result."""
+    """The loop over planes and the one in it over rows under a window, if it is one, and the block
+    of the multiply-adds, whose first axes count rows and columns of the result.
+
+    Without a loop over rows all new ones are fetched: by as many tiles, of `columns` columns, as a
+    line has of them, each some.
+    """
 
     planes: Any
-    rows: Any
+    rows: Any | None
     block: str
+    columns: int = 1
 
 
 def rows_ahead(sch: s_tir.Schedule, loops: Rows, work: "FirstConvolution", image: str) -> PrimFunc:
     """The scheduled function, fetching what it will read next of its parameter `image`."""
-    plane, below = sch.get(loops.planes).loop_var, sch.get(loops.rows).loop_var
-    _, padding = work.window
+    plane = sch.get(loops.planes).loop_var
+    kernel, padding = work.window
+    made = work.rows_at_once
+
+    def rows_under(column: Any) -> list[Any]:
+        if loops.rows is not None:
+            return [sch.get(loops.rows).loop_var]
+        new = made * work.stride
+        size = np.dtype(work.source.dtype).itemsize
+        turns = min(max(LINE // (loops.columns * work.stride * size), 1), new)
+        each = ceil(new / turns)
+        first = column // loops.columns % turns * each
+        return [kernel - work.stride + first + at for at in range(each)]
 
     def places(axes: list[Any]) -> list[list[Any]]:
         number, y = work.target.image_and_row(axes[0])
-        row = (y + 1) * work.stride + below - padding
-        inside = tirx.Min(tirx.Max(row, 0), work.source.height - 1)
-        return [[number, plane, inside, axes[1] * work.stride]]
+        rows = [(y + made) * work.stride + under - padding for under in rows_under(axes[1])]
+        inside = [tirx.Min(tirx.Max(row, 0), work.source.height - 1) for row in rows]
+        return [[number, plane, row, axes[1] * work.stride] for row in inside]
 
-    return fetching(sch, loops.rows, loops.block, image, places)
+    loop = loops.planes if loops.rows is None else loops.rows
+    return fetching(sch, loop, loops.block, image, places)

@@ -4,7 +4,7 @@
         for row, vector_block, column_block:
             out[row, columns, v] = max(data[row * 2 + kh - 1, columns, v] for kh)
 
-The stage before it is `first_convolution_pooled.py`. Channels are lanes, and outside the image are
+The stage before it is `first_convolution_paired.py`. Channels are lanes, and outside the image are
 zeros, as under any maximum that follows a ReLU.
 """
 

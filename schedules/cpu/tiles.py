@@ -13,7 +13,7 @@ from schedules.cpu.convolution import Convolution
 from schedules.cpu.convolution_strips import hand_strip_rows
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
-from schedules.cpu.overlap import steps_of
+from schedules.cpu.overlap import divided, steps_of
 from schedules.cpu.products import L2_BYTES
 from schedules.cpu.sharing import Sharing
 from schedules.cpu.shuffled_reads import unused_bytes
@@ -76,7 +76,9 @@ def strip_choices(kernel: Kernel, machine: Machine) -> list[tuple[int, Sharing]]
     rows = kernel.rows
     heights = [height for height in range(1, rows + 1) if rows % height == 0]
     choices: list[tuple[int, Sharing]] = [
-        (height, "strips") for height in heights if rows // height >= machine.cores
+        (height, "strips")
+        for height in heights
+        if rows // height >= machine.cores and fits(kernel, height, "strips")
     ]
     others: list[tuple[int, Sharing]] = [(height, "stages") for height in heights[-2:]]
     if len(_works(kernel)) > 1:
@@ -93,7 +95,11 @@ def fits(kernel: Kernel, strip_rows: int, sharing: Sharing) -> bool:
         return False
     if sharing == "pixels" and strip_rows != kernel.rows:
         return False
-    return not kernel.overlaps or (sharing == "strips" and kernel.rows % strip_rows == 0)
+    if kernel.overlaps and (sharing != "strips" or kernel.rows % strip_rows):
+        return False
+    steps = steps_of(strip_rows) if kernel.overlaps else 1
+    made = kernel.in_strips(strip_rows, steps).stages
+    return all(divided(stage, strip_rows, steps) for stage in made)
 
 
 def _works(kernel: Kernel) -> list[Any]:

@@ -181,7 +181,7 @@ def test_shuffle_is_an_index_and_nothing_else(groups: int) -> None:
     assert {work.shuffle for work in shuffled} == {groups}
     kinds = {type(work).__name__ for work in works}
     convolutions = {"Pointwise", "PointwiseDeep", "PointwiseUneven", "Depthwise"}
-    convolutions |= {"FirstConvolution", "FirstConvolutionDeep", "PooledFirstConvolution"}
+    convolutions |= {"FirstConvolution", "FirstConvolutionDeep", "PairedFirstConvolution"}
     assert kinds <= {*convolutions, "Pool", "RowPool", "Mean"}
 
 

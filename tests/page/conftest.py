@@ -29,6 +29,7 @@ def profile(model, calls=17):
             source="tuned",
             ms=0.1 + 0.01 * number,
             macs=7_000_000,
+            multiplies=7_000_000,
             edge_bytes=1_500_000 + 100_000 * number,
             register_bytes=9_000_000,
             far_bytes=0,

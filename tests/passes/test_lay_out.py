@@ -7,11 +7,11 @@ import pytest
 
 from pipeline.operators import Network, Operator
 from pipeline.passes.lay_out import lay_out
-from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
+from schedules.cpu.first_convolution_paired import PairedFirstConvolution
 from schedules.cpu.row_pool import RowPool
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
-from tests.schedules.running import AVX2, AVX512
+from tests.schedules.running import AVX2, AVX512, NARROW_PAIRS
 
 
 def depthwise_of(channels: int) -> Network:
@@ -79,23 +79,29 @@ def kinds(network: Network, machine: Machine) -> list[str]:
 
 
 def test_a_pool_takes_its_columns_while_they_are_in_registers() -> None:
-    wide = replace(AVX2, registers=32)
-    layout = lay_out(pooled_after(24), wide, "float32")
+    layout = lay_out(pooled_after(24), NARROW_PAIRS, "float32")
     first, rows = (stage.work for stage in layout.stages[:2])
-    assert isinstance(first, PooledFirstConvolution)
+    assert isinstance(first, PairedFirstConvolution)
     assert isinstance(rows, RowPool)
-    assert first.columns == 7
+    assert (first.columns, first.pooled) == (4, True)
     assert first.target == rows.source == layout.frames["first"]
     assert (first.target.height, first.target.width) == (56, 28)
     assert first.macs == 56 * 56 * 24 * 27
 
 
-def test_a_pool_of_what_is_read_elsewhere_or_does_not_fit_stays_whole() -> None:
-    wide = replace(AVX2, registers=32)
+def test_a_pool_of_what_is_read_elsewhere_or_is_signed_stays_whole() -> None:
+    apart = ["PairedFirstConvolution", "Pool"]
+    assert kinds(pooled_after(24, activation="none"), NARROW_PAIRS) == apart
+    assert kinds(pooled_after(24, again=True), NARROW_PAIRS) == apart
+    assert kinds(pooled_after(24), NARROW_PAIRS) == ["PairedFirstConvolution", "RowPool"]
+
+
+def test_rows_and_columns_that_are_no_pairs_or_do_not_fit_are_not_paired() -> None:
     whole = ["FirstConvolution", "Pool"]
+    assert kinds(pooled_after(24, width=118), NARROW_PAIRS) == whole
+    # Sums of 2 x 2 pixels of 7 vectors of 16, and the weights of a tap.
+    assert kinds(pooled_after(96), NARROW_PAIRS) == ["PairedFirstConvolution", "RowPool"]
+    assert kinds(pooled_after(112), NARROW_PAIRS) == whole
+    # What was not measured.
     assert kinds(pooled_after(24), AVX2) == whole
-    assert kinds(pooled_after(24), replace(wide, memory_operands=False)) == whole
-    assert kinds(pooled_after(24, width=116), wide) == whole
-    assert kinds(pooled_after(24, activation="none"), wide) == whole
-    assert kinds(pooled_after(24, again=True), wide) == whole
-    assert kinds(pooled_after(24), wide) != whole
+    assert kinds(pooled_after(24), replace(NARROW_PAIRS, memory_operands=False)) == whole

@@ -14,7 +14,7 @@ MB = 1 << 20
 def with_calls(bandwidth: dict[str, float], *changes: dict[str, int]) -> Profile:
     """Calls without work but for the changes, on a machine of 100 GMAC/s."""
     made = profile("shufflenet-1.0x-g3", calls=len(changes))
-    nothing = {"macs": 0, "far_bytes": 0, "dram_bytes": 0}
+    nothing = {"macs": 0, "multiplies": 0, "far_bytes": 0, "dram_bytes": 0}
     calls = [
         call.model_copy(update=nothing | change)
         for call, change in zip(made.calls, changes, strict=True)
@@ -23,7 +23,7 @@ def with_calls(bandwidth: dict[str, float], *changes: dict[str, int]) -> Profile
 
 
 def test_what_takes_longest_is_the_roof_of_a_kernel() -> None:
-    work = {"macs": 100_000_000, "far_bytes": 25_000_000}
+    work = {"macs": 100_000_000, "multiplies": 100_000_000, "far_bytes": 25_000_000}
     changes = work, work | {"far_bytes": 100_000_000}, work | {"dram_bytes": 25_000_000}, {}
     one = with_calls({"cache": 200.0, "last cache": 50.0, "DRAM": 5.0}, *changes)
     assert [one.roof_ms(call) for call in one.calls] == pytest.approx([1.0, 2.0, 5.0, 0.0])
@@ -35,6 +35,13 @@ def test_what_takes_longest_is_the_roof_of_a_kernel() -> None:
     assert "allows 8.000 ms" in describe(one)[1]
     assert "multiply-adds alone take 3.000 ms" in describe(one)[1]
     assert "last cache 50 GB/s" in describe(one)[2]
+
+
+def test_what_multiplies_once_for_several_sums_has_a_lower_roof() -> None:
+    work = {"macs": 100_000_000, "multiplies": 70_000_000}
+    one = with_calls({"cache": 200.0, "DRAM": 5.0}, work)
+    assert one.roofs_ms == pytest.approx(0.7)
+    assert one.arithmetic_ms == pytest.approx(1.0)
 
 
 def test_without_a_cache_behind_the_cores_own_only_memory_counts() -> None:

@@ -9,7 +9,7 @@ from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution, SizedFirstConvolution
 from schedules.cpu.first_convolution_deep import FirstConvolutionDeep
-from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
+from schedules.cpu.first_convolution_paired import PairedFirstConvolution
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.normalisation import Normalisation
@@ -165,18 +165,19 @@ def first_deep(layer: tuple[int, ...], machine: Machine) -> FirstConvolutionDeep
     return FirstConvolutionDeep(Planes(images, 3, height, width), target, 2, machine.lanes)
 
 
-# Images, height, width, channels, columns of a block.
-POOLED_IMAGES = [
-    (1, 32, 56, 24, 7), (2, 17, 24, 17, 3), (1, 9, 24, 8, 4), (1, 1, 4, 5, 1), (1, 2, 4, 5, 2),
+# Images, height, width, channels, columns of a tile, and whether a pool takes their maximum.
+PAIRED_IMAGES = [
+    (1, 32, 56, 24, 4, True), (2, 16, 24, 17, 6, True), (1, 4, 24, 8, 4, False),
+    (1, 8, 8, 5, 2, True), (3, 12, 20, 16, 2, False), (1, 32, 36, 32, 6, False),
 ]  # fmt: skip
 
 
-def first_pooled(layer: tuple[int, ...], machine: Machine) -> PooledFirstConvolution:
-    """The first convolution with a maximum over columns on a layer of `POOLED_IMAGES`."""
-    images, height, width, channels, columns = layer
-    target = Frame(images, (height + 1) // 2, width // 4, channels, 1)
+def first_paired(layer: tuple[int, ...], machine: Machine) -> PairedFirstConvolution:
+    """The first convolution by pairs of rows and columns on a layer of `PAIRED_IMAGES`."""
+    images, height, width, channels, columns, pooled = layer
+    target = Frame(images, height // 2, width // (4 if pooled else 2), channels, 1)
     planes, lanes = Planes(images, 3, height, width), machine.lanes_for(channels)
-    return PooledFirstConvolution(planes, target, 2, lanes, columns=columns)
+    return PairedFirstConvolution(planes, target, 2, lanes, columns=columns, pooled=bool(pooled))
 
 
 def row_pool(layer: tuple[int, ...], machine: Machine) -> RowPool:

@@ -45,7 +45,7 @@ def weights_of(kernel: Kernel, rng: np.random.Generator) -> dict[str, tuple[Arra
             "Depthwise": lambda w=work: (w.source.channels, 3, 3),
             "FirstConvolution": lambda w=work: (w.target.channels, w.source.planes, 3, 3),
             "FirstConvolutionDeep": lambda w=work: (w.target.channels, w.source.planes, 3, 3),
-            "PooledFirstConvolution": lambda w=work: (w.target.channels, w.source.planes, 3, 3),
+            "PairedFirstConvolution": lambda w=work: (w.target.channels, w.source.planes, 3, 3),
             "SizedFirstConvolution": lambda w=work: (
                 w.target.channels, w.source.planes, w.kernel, w.kernel
             ),

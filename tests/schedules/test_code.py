@@ -11,8 +11,8 @@ from pipeline.analysis.counts import Counts
 from pipeline.compiling import compile_function
 from pipeline.targets import Target, host, target_named
 from schedules.cpu.depthwise import Depthwise
-from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
-from schedules.cpu.first_convolution_pooled import Tile as PooledTile
+from schedules.cpu.first_convolution_paired import PairedFirstConvolution
+from schedules.cpu.first_convolution_paired import Tile as PairedTile
 from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.operators import operator
 from schedules.cpu.pointwise import Pointwise, Tile, tiles_that_fit
@@ -79,14 +79,16 @@ def test_an_expansion_of_level_4_does_not_spill(side: int, inputs: int, outputs:
     assert turn.spills == 0
 
 
-def test_a_pooled_first_convolution_keeps_its_sums_in_registers() -> None:
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_paired_first_convolution_keeps_its_sums_in_registers(pooled: bool) -> None:
     target = target_named("x86-64-v4")
-    image, pooled = Planes(1, 3, 224, 224), Frame(1, 112, 56, 24)
-    work = PooledFirstConvolution(image, pooled, 2, 8, columns=7)
-    counts = _innermost(scheduled(alone(work), [PooledTile(2)], "strips"), target)
-    # Beside the blocks of each row that are in the image, the first; taps above it are a branch.
-    assert len(counts) == 2
-    assert all(count.multiplies > 7 * 3 * 3 and count.spills == 0 for count in counts)
+    image, made = Planes(1, 3, 224, 224), Frame(1, 112, 56 if pooled else 112, 24)
+    work = PairedFirstConvolution(image, made, 2, 8, columns=4, pooled=pooled)
+    counts = _innermost(scheduled(alone(work), [PairedTile(2)], "strips"), target)
+    # What 2 x 2 pixels have in common is unrolled by the compiler, or not; what each has of its own
+    # is 4 multiply-adds for every plane.
+    (own,) = [count for count in counts if count.multiplies == 4 * 3 * 4 * 2]
+    assert own.spills == 0
 
 
 @pytest.mark.parametrize(("core", "dtype"), ARM_CORES)

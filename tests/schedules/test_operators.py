@@ -9,7 +9,7 @@ from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
-from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
+from schedules.cpu.first_convolution_paired import PairedFirstConvolution
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.mean import Mean
@@ -41,7 +41,7 @@ def works(machine: Machine) -> list[Work]:
     made += [work for layer in layers.FRAMES for work in layers.whole(layer, machine)]
     made += [layers.first(layer, machine) for layer in layers.IMAGES]
     made += [layers.first_deep(layer, machine) for layer in layers.EVEN_IMAGES]
-    made += [layers.first_pooled(layer, machine) for layer in layers.POOLED_IMAGES]
+    made += [layers.first_paired(layer, machine) for layer in layers.PAIRED_IMAGES]
     made += [layers.row_pool(layer, machine) for layer in layers.FRAMES]
     made += [layers.convolution(layer, machine) for layer in layers.CONVOLUTIONS]
     made += [layers.sized_pool(layer, machine) for layer in layers.POOLS]
@@ -96,6 +96,14 @@ def test_schedule_computes_what_the_program_computes_with_every_tile(machine: Ma
             assert_same(run(scheduled(kernel, tiles, "stages"), kernel, arguments), reference)
 
 
+@pytest.mark.parametrize("layer", layers.PAIRED_IMAGES)
+def test_pairs_take_25_multiply_adds_for_36(layer: tuple[int, ...]) -> None:
+    work = layers.first_paired(layer, MACHINES[0])
+    images, height, width, channels, *_ = layer
+    assert work.macs == images * height // 2 * width // 2 * channels * 27
+    assert work.multiplies * 36 == work.macs * 25
+
+
 def by_pytorch(kernel: Kernel, arguments: dict[str, Array]) -> Array:
     """The result of the kernel's only operator, [images, height, width, channels]."""
     work, name = kernel.stages[-1].work, kernel.stages[-1].name
@@ -107,7 +115,7 @@ def by_pytorch(kernel: Kernel, arguments: dict[str, Array]) -> Array:
     if isinstance(work, FirstConvolution):
         _, padding = work.window
         made = functional.conv2d(data, *map(torch.from_numpy, weights), work.stride, padding)
-        if isinstance(work, PooledFirstConvolution):
+        if isinstance(work, PairedFirstConvolution) and work.pooled:
             made = functional.max_pool2d(made, (1, 3), (1, 2), (0, 1))
     else:
         made = _by_pytorch(work, data.permute(0, 3, 1, 2), weights)

@@ -62,13 +62,16 @@ def apart(first: Work, window: Work, arguments: dict[str, Array]) -> dict[str, A
     return run(program(two), two, between | theirs)
 
 
-def pooled(layer: tuple[int, ...], machine: Machine) -> tuple[Work, Work]:
-    """A convolution with the maximum over columns, and that over rows."""
-    first = layers.first_pooled(layer, machine)
+def paired(layer: tuple[int, ...], machine: Machine, stride: int) -> tuple[Work, Work]:
+    """A convolution by pairs, and the maximum over rows or a depthwise convolution."""
+    first = layers.first_paired(layer, machine)
     between = replace(first.target, border=0)
     first = replace(first, target=between)
-    result = replace(between, height=(between.height + 1) // 2)
-    return first, RowPool(between, result, "max", 2, first.lanes)
+    height, width = (between.height - 1) // stride + 1, between.width
+    if first.pooled:
+        return first, RowPool(between, replace(between, height=height), "max", stride, first.lanes)
+    result = replace(between, height=height, width=(width - 1) // stride + 1)
+    return first, Depthwise(between, result, stride, first.lanes)
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
@@ -80,9 +83,28 @@ def test_every_strip_height_computes_the_same(
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
-@pytest.mark.parametrize("layer", [(1, 32, 56, 24, 7), (1, 16, 24, 17, 3), (1, 8, 16, 5, 2)])
-def test_a_pool_of_columns_and_rows_too(layer: tuple[int, ...], machine: Machine) -> None:
-    assert_strips_compute_the_same(*pooled(layer, machine), machine)
+@pytest.mark.parametrize(
+    ("layer", "stride"),
+    [
+        ((1, 32, 56, 24, 4, True), 2),
+        ((1, 16, 24, 17, 6, True), 2),
+        ((1, 8, 8, 5, 2, True), 2),
+        ((1, 24, 20, 16, 2, False), 1),
+        ((1, 32, 36, 32, 6, False), 2),
+    ],
+)
+def test_pairs_of_rows_too(layer: tuple[int, ...], stride: int, machine: Machine) -> None:
+    assert_strips_compute_the_same(*paired(layer, machine, stride), machine)
+
+
+def test_pairs_of_rows_are_never_cut() -> None:
+    """Windows of stride 1 need strips of whole pairs, those of stride 2 have them under any."""
+    single, double = (
+        joined(*paired((1, 24, 24, 16, 2, False), MACHINES[0], stride)) for stride in (1, 2)
+    )
+    assert [rows for rows in range(1, 13) if fits(single, rows, "strips")] == [2, 4, 6, 12]
+    assert [rows for rows in range(1, 7) if fits(double, rows, "strips")] == [1, 2, 3, 6]
+    assert all(rows % 2 == 0 for rows, _ in strip_choices(single, MACHINES[0]))
 
 
 def assert_strips_compute_the_same(first: Work, window: Work, machine: Machine) -> None:
@@ -93,7 +115,9 @@ def assert_strips_compute_the_same(first: Work, window: Work, machine: Machine) 
     assert not np.isnan(expected["out"]).any()
     assert_same(run(program(kernel), kernel, arguments), expected)
     rows = kernel.rows
-    for height in [height for height in (1, 2, 3, 4, rows) if rows % height == 0]:
+    for height in (1, 2, 3, 4, rows):
+        if not fits(kernel, height, "strips"):
+            continue
         tiles = [operator(s.work).hand_tiles(s.work, machine, height)[0] for s in kernel.stages]
         assert_same(run(scheduled(kernel, tiles, "strips"), kernel, arguments), expected)
 

@@ -174,8 +174,8 @@ def test_what_fetches_ahead_can_be_left_out() -> None:
     assert not list(fetches_in(without_fetches(function).body))
 
 
-def test_what_a_pooled_first_convolution_fetches_ahead_can_be_left_out() -> None:
-    work = layers.first_pooled(layers.POOLED_IMAGES[0], AVX512)
+def test_what_a_paired_first_convolution_fetches_ahead_can_be_left_out() -> None:
+    work = layers.first_paired(layers.PAIRED_IMAGES[0], AVX512)
     function = scheduled(alone(work), layers.hand_tiles(alone(work), AVX512), "strips")
     assert "prefetch" in str(function)
     assert "prefetch" not in str(without_fetches(function))

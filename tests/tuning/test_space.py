@@ -17,7 +17,7 @@ from pipeline.tune.stage_space import StageSpace
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.first_convolution_deep import FirstConvolutionDeep
-from schedules.cpu.first_convolution_pooled import PooledFirstConvolution
+from schedules.cpu.first_convolution_paired import PairedFirstConvolution
 from schedules.cpu.kernel import Stage
 from schedules.cpu.mean import Mean
 from schedules.cpu.pointwise import Pointwise
@@ -47,7 +47,7 @@ def works(machine: Machine) -> list[Any]:
         Depthwise(BORDERED, NARROW, 2, lanes),
         FirstConvolution(Planes(1, 3, 28, 28), NARROW, 2, lanes),
         FirstConvolutionDeep(Planes(1, 3, 28, 28), HALF, 2, 8),
-        PooledFirstConvolution(Planes(1, 3, 28, 56), NARROW, 2, lanes, columns=2),
+        PairedFirstConvolution(Planes(1, 3, 28, 28), NARROW, 2, lanes, columns=2),
         RowPool(Frame(1, 27, 14, 60), NARROW, "max", 2, lanes),
         Pool(BORDERED, WIDE, "average", 2, lanes, 180),
         PointwiseDeep(NARROW, NARROW, 3, 20, 20, 16, 4, 2, 4),
