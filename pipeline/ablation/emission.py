@@ -14,8 +14,10 @@ from tvm.script.ir_builder import tirx as T
 from pipeline.build import Lowered, Served
 from pipeline.passes.emit_calls import Hooks
 from schedules.cpu.border import Border
+from schedules.cpu.first_convolution_paired import PairedFirstConvolution, ordered
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
+from schedules.cpu.paired_sums import paired
 from schedules.frame import Frame, Planes
 from schedules.program import block, prim_func, tensor
 
@@ -95,10 +97,14 @@ def _sources(lowered: Lowered) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         step = by_number[int(stage.name.rpartition("_")[0].removeprefix(_kind(stage.name)))]
         if step.weight is None or step.kind == "channelwise":
             continue
+        values, order = step.weight, operator(stage.work).pack
+        if isinstance(stage.work, PairedFirstConvolution):
+            # Sums of weights stay sums.
+            values, order = paired(values), ordered
         # What is packed of the numbers of the weights tells where each weight goes.
-        numbers = np.arange(1, step.weight.size + 1).reshape(step.weight.shape)
-        packed = operator(stage.work).pack(stage.work, numbers, np.zeros(len(numbers), "int64"))
-        weight = np.concatenate([np.zeros(1, "float32"), step.weight.reshape(-1)])
+        numbers = np.arange(1, values.size + 1).reshape(values.shape)
+        packed = order(stage.work, numbers, np.zeros(len(numbers), "int64"))
+        weight = np.concatenate([np.zeros(1, "float32"), values.reshape(-1)])
         found |= {
             f"{stage.name}_{role}": (weight, array.astype("int32"))
             for role, array in packed.items()

@@ -168,8 +168,15 @@ def pack(
 
     The taps of rows and columns are those of pairs.
     """
-    ordered = paired(weight).transpose(1, 2, 3, 0)[..., work.vectors.indices()]
-    packed = np.ascontiguousarray(ordered.reshape(weight_shapes(work)["weight"]))
+    return ordered(work, paired(weight), bias)
+
+
+def ordered(
+    work: PairedFirstConvolution, taps: np.ndarray, bias: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The same of taps that are those of pairs already."""
+    vectors = taps.transpose(1, 2, 3, 0)[..., work.vectors.indices()]
+    packed = np.ascontiguousarray(vectors.reshape(weight_shapes(work)["weight"]))
     return {"weight": packed, "bias": bias}
 
 
