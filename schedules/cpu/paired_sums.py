@@ -20,6 +20,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from schedules.program import Tensors, local, zero
@@ -177,6 +178,7 @@ class Sums:
             for y, x in product(rows, columns)
         ]
         with T.serial(work.source.planes) as loop, T.sblock(f"{name}_sum_update"):
+            IRBuilder.name("plane", loop)
             row = T.axis.spatial(work.target.rows, self.row)
             column = T.axis.opaque(work.source.width // PAIR, self.column)
             plane = T.axis.opaque(work.source.planes, loop)

@@ -1,5 +1,6 @@
 """Weights are fetched a panel ahead, all of the next one and no more, images a row ahead."""
 
+from collections import Counter
 from itertools import product
 from typing import Any
 
@@ -10,6 +11,7 @@ from schedules.cpu import (
     convolution,
     depthwise,
     first_convolution,
+    first_convolution_paired,
     pointwise,
     pointwise_deep,
     prefetch_windows,
@@ -17,6 +19,7 @@ from schedules.cpu import (
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.first_convolution_paired import PairedFirstConvolution
 from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
@@ -134,6 +137,32 @@ def test_the_rows_under_the_next_windows_are_fetched(images: int, stride: int) -
     }
     assert set(zip(image.flat, plane.flat, row.flat, strict=True)) == expected
     assert set(column.flat) == set(range(0, 20, 5 * stride))
+
+
+@pytest.mark.parametrize("images", [1, 2])
+@pytest.mark.parametrize("columns", [2, 4])
+def test_every_line_of_the_rows_under_the_next_pair_is_fetched_once(
+    images: int, columns: int
+) -> None:
+    height, width = 16, 64
+    target = Frame(images, height // 2, width // 2, 8)
+    work = PairedFirstConvolution(Planes(images, 3, height, width), target, 2, 8, columns=columns)
+    function = scheduled(alone(work), [first_convolution_paired.Tile(4)], "strips")
+    fetched = Counter()
+    for (place, (*_, tile, plane)), pair in product(
+        fetches_in(function.body), range(target.rows // 2)
+    ):
+        *places, column = values(place, (tile, plane), v_r=pair)
+        found = [one.ravel().tolist() for one in (*places, column // PER_LINE)]
+        fetched.update(zip(*found, strict=True))
+    lines = range(width // PER_LINE)
+    expected = Counter(
+        (number, colour, min(4 * pair + 4 + new, height - 1), line)
+        for number, colour, pair, new, line in product(
+            range(images), range(3), range(target.height // 2), range(4), lines
+        )
+    )
+    assert fetched == expected
 
 
 @pytest.mark.parametrize("stride", [1, 2])
