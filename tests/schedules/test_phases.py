@@ -21,6 +21,7 @@ from pipeline.lowering import lowering
 from pipeline.targets import host
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.kernel_function import program, scheduled
+from schedules.cpu.mean import Mean
 from schedules.cpu.phases import Phases, bytes_of, phases_of, rounded
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.tiles import with_strips
@@ -73,6 +74,29 @@ def test_strips_of_a_core_have_what_no_other_reads_in_one_place(rows: int) -> No
     strips = -(-kernel.rows // rows)
     first = -(-strips // 2) * rows
     assert np.flatnonzero(written).tolist() == [*range(rows), *range(first, first + rows)]
+
+
+def test_a_mean_hands_other_cores_the_sums_of_rows_and_no_more() -> None:
+    height, own = 7, slice(4, 7)
+    work = Mean(Frame(1, height, 5, 20), Frame(1, 1, 1, 20), AVX2.lanes)
+    kernel = layers.alone(work)
+    made = phases_of(scheduled(kernel, layers.hand_tiles(kernel, AVX2), "stages"))
+    (rows,) = made.scratch
+    summing, adding = made.phases
+    assert set(summing.tensors) & set(adding.tensors) == {len(made.parameters)}
+    whole = replace(made, parameters=(*made.parameters, rows), scratch=(), phases=(summing,))
+    main = of_phases(whole, [1], 2)
+    shape = [int(extent) for extent in rows.shape]
+    seen = tvm.runtime.tensor(np.full(shape, np.nan, "float32"))
+    arguments = arguments_of(kernel)
+    called(lambda *given: main(*given, seen), kernel, arguments)
+    found = seen.numpy()
+    assert np.isnan(found).all(axis=(1, 2)).tolist() == [row < own.start for row in range(height)]
+    expected = arguments["data"][own].sum(axis=1)
+    for number in range(work.vectors.count):
+        first = int(work.vectors.start(number))
+        lanes = expected[:, first : first + AVX2.lanes]
+        np.testing.assert_allclose(found[own, number], lanes, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3, 4])
