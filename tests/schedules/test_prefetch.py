@@ -66,8 +66,9 @@ def test_a_strip_fetches_every_next_panel(
     for number, places in enumerate(fetched):
         begin = (number + 1) * size % total
         assert lines_of(places) >= lines_of(np.arange(begin, begin + size))
-        # What the tiles share they round up to whole lines.
-        assert places.max() < begin + size + tiles * PER_LINE
+        # What the tiles share they round up to whole lines, and what a tile fetches to as many
+        # elements a step.
+        assert places.max() < begin + size + tiles * PER_LINE + np.prod(shape[2:-1])
         assert places.min() == begin
     assert around == STRIPS * total // size
 
@@ -99,6 +100,14 @@ def test_a_panel_is_fetched_evenly(columns: int, channels: int) -> None:
     assert np.diff(begins, axis=2).max() == -(-size // (tiles * channels))
 
 
+@pytest.mark.parametrize(("columns", "fetched"), [(6, True), (5, True), (2, False)])
+def test_where_tiles_are_many_none_is_fetched(columns: int, fetched: bool) -> None:
+    """Of a panel of 96 lines a tile has 16 to fetch, 8, or 5 and a third."""
+    work = Pointwise(Frame(1, 6, 6, 96), WIDE, 1, 96, 192, 8)
+    function = scheduled(alone(work), [pointwise.Tile(6, columns, 2)], "strips")
+    assert bool(list(fetches_in(function.body))) == fetched
+
+
 @pytest.mark.parametrize("channels", [384, 375], ids=["whole turns", "two over"])
 def test_a_turn_of_shuffled_channels_fetches_a_line_for_each(channels: int) -> None:
     frame = Frame(1, 6, 6, channels)
@@ -116,8 +125,9 @@ def test_a_turn_of_shuffled_channels_fetches_a_line_for_each(channels: int) -> N
         for places in fetched[:, panel]:
             assert lines_of(places) >= expected
             assert places.min() == begin
-            # What the four tiles of a strip share they round up to whole lines.
-            assert places.max() < begin + size + 4 * PER_LINE
+            # What the four tiles of a strip share they round up to whole lines, and what a tile
+            # fetches to as many lines a turn.
+            assert places.max() < begin + size + 4 * PER_LINE + channels // 3 * PER_LINE
 
 
 @pytest.mark.parametrize("images", [1, 2])
