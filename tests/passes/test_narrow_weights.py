@@ -72,7 +72,8 @@ def test_operators_compute_what_pytorch_computes(name: str) -> None:
     network = read_network(model)
     for same in (network, shuffle_where_written(network)):
         made = evaluate(same, images, lambda *_: None).reshape(expected.shape)
-        assert (made - expected).abs().max() <= 1e-5 * expected.abs().max()
+        # PyTorch adds up in another order on each CPU: 1.5e-5 were seen with AVX2.
+        assert (made - expected).abs().max() <= 3e-5 * expected.abs().max()
 
 
 def test_results_change_less_than_with_the_nearest_weights() -> None:
