@@ -107,5 +107,5 @@ def test_rows_and_columns_that_are_no_pairs_or_do_not_fit_are_not_paired() -> No
     assert kinds(pooled_after(24), AVX2) == ["PairedFirstConvolution", "RowPool"]
     assert kinds(pooled_after(32), AVX2) == whole
     # What was not measured.
-    assert kinds(pooled_after(24), replace(NARROW_PAIRS, fma_lanes=32)) == whole
+    assert kinds(pooled_after(32), replace(NARROW_PAIRS, fma_lanes=32)) == whole
     assert kinds(pooled_after(24), replace(NARROW_PAIRS, memory_operands=False)) == whole
