@@ -13,8 +13,10 @@ are in registers, so that half as much is stored. The maximum over rows is a sta
 (`row_pool.py`). Measured with one thread on Zen 4, 24 channels of 224 x 224 pixels, this and the
 pool take 149 us, and 164 us with a multiply-add for each tap; in ShuffleNet 1.0x, where the image
 and what is written come from further away, the first kernel takes 6 to 8 us less of 250 in three of
-five runs, 19 less in one and 3 more in one. On Zen 3, with vectors of 8 lanes, it took
-30 to 35 us less of 405.
+five runs, 19 less in one and 3 more in one. On Zen 3, with vectors of 8 lanes, that kernel takes 30
+to 35 us less of 405. Other channels have too many sums for 16 registers, or too few to keep a core
+busy: with 16 of them the first kernel of MobileNet 0.5 takes 7 % longer, so that they stay as they
+are.
 """
 
 from dataclasses import dataclass
@@ -41,6 +43,8 @@ STRIDE = 2
 # Columns of a tile. Measured on Zen 4: MobileNet 0.5, of 16 channels, takes 0.3 % longer with 8 of
 # them, and 0.6 % with 14.
 MOST = 4
+# Multiply-adds that a core starts in a cycle, at most.
+MOST_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,9 @@ def columns_of(work: FirstConvolution, machine: Machine) -> int | None:
     even = image.height % (STRIDE * PAIR) == 0 and image.width % (STRIDE * PAIR) == 0
     # Columns are taken from each other as whole vectors.
     served = even and work.stride == STRIDE and 1 < work.lanes <= image.width - STRIDE
-    # Neither measured where multiply-adds take nothing from memory, nor proved where a core starts
-    # two of its widest vectors in a cycle.
-    known = machine.memory_operands and machine.fma_lanes <= machine.lanes
+    # Neither measured where multiply-adds take nothing from memory, nor where a core starts more
+    # than sixteen in a cycle.
+    known = machine.memory_operands and machine.fma_lanes <= MOST_AT_ONCE
     single = {image.dtype, made.dtype} == {"float32"}
     if not (served and known and single):
         return None

@@ -102,6 +102,10 @@ def test_rows_and_columns_that_are_no_pairs_or_do_not_fit_are_not_paired() -> No
     # Sums of 2 x 2 pixels of 7 vectors of 16, and the weights of a tap.
     assert kinds(pooled_after(96), NARROW_PAIRS) == ["PairedFirstConvolution", "RowPool"]
     assert kinds(pooled_after(112), NARROW_PAIRS) == whole
+    # Vectors of 8, whose sums have 16 registers: 2 of them keep a core too idle, 4 do not fit.
+    assert kinds(pooled_after(16), AVX2) == whole
+    assert kinds(pooled_after(24), AVX2) == ["PairedFirstConvolution", "RowPool"]
+    assert kinds(pooled_after(32), AVX2) == whole
     # What was not measured.
-    assert kinds(pooled_after(24), AVX2) == whole
+    assert kinds(pooled_after(32), replace(NARROW_PAIRS, fma_lanes=32)) == whole
     assert kinds(pooled_after(24), replace(NARROW_PAIRS, memory_operands=False)) == whole
