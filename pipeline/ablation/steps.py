@@ -81,9 +81,12 @@ def _planes_between(whole: Whole) -> Program:
 
 
 def _apart(whole: Whole) -> Program:
-    """Each stage of a kernel to its end before the next one, and each kernel in a region."""
+    """Each stage of a kernel to its end before the next one, and each kernel in a region.
+
+    Kernels whose strips overlap stay whole: what is between their stages is never whole in memory.
+    """
     served = {
-        k: Served(replace(one.tile, sharing="stages"), one.source)
+        k: one if k.overlaps else Served(replace(one.tile, sharing="stages"), one.source)
         for k, one in whole.served.items()
     }
     return _compiled(whole, whole.lowered, served, apart=True)

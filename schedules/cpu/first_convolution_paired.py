@@ -13,10 +13,10 @@ are in registers, so that half as much is stored. The maximum over rows is a sta
 (`row_pool.py`). Measured with one thread on Zen 4, 24 channels of 224 x 224 pixels, this and the
 pool take 149 us, and 164 us with a multiply-add for each tap; in ShuffleNet 1.0x, where the image
 and what is written come from further away, the first kernel takes 6 to 8 us less of 250 in three of
-five runs, 19 less in one and 3 more in one. On Zen 3, with vectors of 8 lanes, that kernel takes 30
-to 35 us less of 405. Other channels have too many sums for 16 registers, or too few to keep a core
-busy: with 16 of them the first kernel of MobileNet 0.5 takes 7 % longer, so that they stay as they
-are.
+five runs, 19 less in one and 3 more in one. On Zen 3, with vectors of 8 lanes, that kernel takes 22
+to 35 us less of 404 to 443. Other channels have too many sums for 16 registers, or too few to keep
+a core busy: with 16 of them the first kernel of MobileNet 0.5 takes 7 % longer, so that they stay
+as they are.
 """
 
 from dataclasses import dataclass

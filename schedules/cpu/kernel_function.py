@@ -81,9 +81,11 @@ def _before(name: str) -> str:
 def scheduled(kernel: Kernel, tiles: Sequence[Any], sharing: Sharing) -> PrimFunc:
     """The function with every stage nested by its tile.
 
-    Where strips overlap cores have to share those, and they have to divide the rows. A strip is all
-    rows where cores share pixels.
+    Where strips overlap cores have to share those, and they have to divide the rows; ValueError if
+    they share anything else. A strip is all rows where cores share pixels.
     """
+    if kernel.overlaps and sharing != "strips":
+        raise ValueError(f"strips overlap, so that cores cannot share {sharing}")
     rows = tiles[-1].strip_rows
     steps = steps_of(rows) if kernel.overlaps else 1
     if kernel.overlaps:

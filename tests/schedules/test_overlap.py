@@ -146,4 +146,7 @@ def test_strips_that_overlap_are_merged_and_divide_the_rows() -> None:
             assert kernel.rows % rows == 0
             assert fits(kernel, rows, sharing)
         assert not fits(kernel, kernel.rows, "stages")
+        for sharing in ("stages", "pixels"):
+            with pytest.raises(ValueError, match=sharing):
+                scheduled(kernel, hand_tile(kernel, machine).stages, sharing)
         assert not fits(kernel, 5, "strips")

@@ -125,9 +125,10 @@ def test_a_turn_of_shuffled_channels_fetches_a_line_for_each(channels: int) -> N
         for places in fetched[:, panel]:
             assert lines_of(places) >= expected
             assert places.min() == begin
-            # What the four tiles of a strip share they round up to whole lines, and what a tile
-            # fetches to as many lines a turn.
-            assert places.max() < begin + size + 4 * PER_LINE + channels // 3 * PER_LINE
+            # Each of the four tiles of a strip begins its share with a line, and the last fetches
+            # three lines a turn.
+            share, turns = -(-size // (4 * PER_LINE)) * PER_LINE, -(-work.inputs // work.shuffle)
+            assert places.max() < begin + 3 * share + turns * 3 * PER_LINE
 
 
 @pytest.mark.parametrize("images", [1, 2])
