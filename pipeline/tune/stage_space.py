@@ -1,8 +1,8 @@
 """The tiles of one operator that fit the registers.
 
-There are two sketches for each choice of vectors, if the tile has vectors, one of them of fewer
-columns than vectors: the schedule of the operator, which may nest these otherwise, in which the
-number of columns is a variable that MetaSchedule samples from those that fit. A candidate is a
+There are two sketches for each choice of what else a tile has, as are vectors, one of them of
+fewer columns than vectors: the schedule of the operator, which may nest these otherwise, in which
+the number of columns is a variable that MetaSchedule samples from those that fit. A candidate is a
 sketch with a decision, so that no candidate exceeds the registers. The spaces are so small, a few
 to some 150 candidates, that they are listed, not mutated at random.
 """
@@ -15,6 +15,7 @@ from tvm import s_tir
 from tvm.s_tir.schedule import Trace
 from tvm.tirx import PrimFunc
 
+from pipeline.records import canonical
 from pipeline.tile_fields import TileFields, field_names, stage_fields
 from pipeline.tune.features import Numbers, describe
 from schedules.cpu.kernel import Kernel, Stage
@@ -45,7 +46,7 @@ class StageSpace:
         work, module = self.stage.work, operator(self.stage.work)
         names, fitting = field_names(self.stage), module.tiles_that_fit(work, machine)
         self.tiles: list[TileFields] = [dict(zip(names, t, strict=True)) for t in fitting]
-        self._sketches: dict[tuple[int | None, bool], tuple[s_tir.Schedule, list[int]]] = {}
+        self._sketches: dict[str, tuple[s_tir.Schedule, list[int]]] = {}
 
     @cached_property
     def hand(self) -> TileFields:
@@ -78,10 +79,10 @@ class StageSpace:
         return self.schedule(tile).mod["main"]
 
     def schedule(self, tile: TileFields) -> s_tir.Schedule:
-        """The sketch for the tile's vectors, with the decision for its columns."""
-        key = tile.get("vectors"), _narrow(tile)
+        """The sketch for the tile's other fields, with the decision for its columns."""
+        key = _kind(tile)
         if key not in self._sketches:
-            self._sketches[key] = self._sketch(*key)
+            self._sketches[key] = self._sketch(tile)
         sketch, columns = self._sketches[key]
         if not columns:
             return sketch
@@ -96,15 +97,12 @@ class StageSpace:
         """The moves that were made, as Python."""
         return str(self.schedule(tile).trace)
 
-    def _sketch(self, vectors: int | None, narrow: bool) -> tuple[s_tir.Schedule, list[int]]:
-        """The schedule for a number of vectors, and the columns that it samples from."""
-        alike = (vectors, narrow)
-        fitting = [tile for tile in self.tiles if (tile.get("vectors"), _narrow(tile)) == alike]
-        columns = [tile["columns"] for tile in fitting if "columns" in tile]
+    def _sketch(self, tile: TileFields) -> tuple[s_tir.Schedule, list[int]]:
+        """The schedule of a tile's kind, and the columns that it samples from."""
+        alike = [other for other in self.tiles if _kind(other) == _kind(tile)]
+        columns = [other["columns"] for other in alike if "columns" in other]
         sketch = s_tir.Schedule(self.program, seed=1)
-        fields: TileFields = {"strip_rows": self.strip_rows}
-        if vectors is not None:
-            fields["vectors"] = vectors
+        fields: TileFields = {**tile, "strip_rows": self.strip_rows}
         if columns:
             uniform = [1 / len(columns)] * len(columns)
             fields["columns"] = sketch.sample_categorical(columns, uniform)
@@ -112,9 +110,11 @@ class StageSpace:
         return sketch, columns
 
 
-def _narrow(tile: TileFields) -> bool:
-    """Whether a tile has fewer columns than vectors."""
-    return bool(tile.get("columns", 0) < tile.get("vectors", 0))
+def _kind(tile: TileFields) -> str:
+    """All fields of a tile but its columns, and whether these are fewer than its vectors."""
+    others = {name: value for name, value in tile.items() if name != "columns"}
+    narrow = tile.get("columns", 0) < tile.get("vectors", 0)
+    return canonical({**others, "narrow": narrow})
 
 
 def _strip_rows(stage: Stage) -> int:

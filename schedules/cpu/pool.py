@@ -1,7 +1,7 @@
 """Pooling on a CPU.
 
     for strip in parallel:                           # strip_rows rows of output pixels
-        for row, vector_block, column_block:
+        for row, vector_block, column_block:         # or the other way round
             best[columns, vectors x lanes] = 0       # lives in registers
             for kh, kw in unroll:
                 best[x, v] = max(best[x, v], data[row * stride + kh, x * stride + kw, v])
@@ -20,7 +20,8 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.reciprocal import factors
-from schedules.cpu.window import KERNEL, Tile, nest, under
+from schedules.cpu.window import KERNEL, by_hand, nest, orders, under
+from schedules.cpu.window import OrderedTile as Tile
 from schedules.frame import Frame
 from schedules.machine import LINE, Machine
 from schedules.program import Tensors, block, scratch, store, zero
@@ -113,14 +114,16 @@ def weight_shapes(work: Pool) -> dict[str, tuple[int, ...]]:
     return {}
 
 
-def tiles_that_fit(work: Pool, machine: Machine) -> list[tuple[int, int]]:
-    """Every (columns, vectors) whose results and one row of data fit the registers."""
+def tiles_that_fit(work: Pool, machine: Machine) -> list[tuple[int, int, bool]]:
+    """Every (columns, vectors, channels inside) whose results and one row of data fit the
+    registers."""
     return [
-        (columns, vectors)
+        (columns, vectors, inside)
         for vectors in range(1, work.vectors.count + 1)
         for columns in range(1, min(work.target.width, machine.registers) + 1)
         if work.vectors.count % vectors == 0
         and vectors * (columns + (columns - 1) * work.stride + work.window[0]) <= machine.registers
+        for inside in orders(work, machine, columns, vectors)
     ]
 
 
@@ -130,13 +133,14 @@ def hand_tiles(work: Pool, machine: Machine, strip_rows: int) -> list[Tile]:
     Two vector blocks that share lines bring each line twice, from the second-level cache where the
     rows under the window do not stay in the first.
     """
-    size, fitting = np.dtype(work.dtype).itemsize, tiles_that_fit(work, machine)
+    size, inside = np.dtype(work.dtype).itemsize, by_hand(machine)
+    fitting = [tile for tile in tiles_that_fit(work, machine) if tile[2] == inside]
 
     def used(vectors: int) -> float:
         of_a_pixel = vectors * work.lanes * size
         return of_a_pixel / (ceil(of_a_pixel / LINE) * LINE)
 
-    most = max(used(vectors) for _, vectors in fitting)
-    whole = [(columns, vectors) for columns, vectors in fitting if used(vectors) >= most]
+    most = max(used(vectors) for _, vectors, _ in fitting)
+    whole = [tile for tile in fitting if used(tile[1]) >= most]
     whole.sort(key=lambda tile: (tile[1], -tile[0]))
     return [Tile(strip_rows, *tile) for tile in whole]

@@ -57,7 +57,7 @@ def weight_shapes(work: RowPool) -> dict[str, tuple[int, ...]]:
 
 def nest(sch: s_tir.Schedule, name: str, work: RowPool, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    strip, row, _ = in_tiles(sch, name, tile)
+    strip, row, *_ = in_tiles(sch, name, tile)
     return Nest((strip,), row=row)
 
 

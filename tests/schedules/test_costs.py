@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import ceil
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,19 @@ def test_pools_take_whole_lines(channels: int, vectors: int) -> None:
     assert pool.hand_tiles(work, AVX2, 7)[0].vectors == vectors
 
 
+@pytest.mark.parametrize("module", [depthwise, pool])
+@pytest.mark.parametrize(("machine", "inside"), [(AVX2, True), (AVX512, False), (NEON, False)])
+def test_both_orders_can_be_tuned_and_the_measured_one_is_by_hand(
+    machine: Machine, inside: bool, module: Any
+) -> None:
+    frames = Frame(1, 28, 28, 128), Frame(1, 14, 14, 128)
+    works = {depthwise: Depthwise(*frames, 2, 4), pool: Pool(*frames, "average", 2, 4)}
+    assert {tile[2] for tile in module.tiles_that_fit(works[module], machine)} == {False, True}
+    assert {tile.channels_inside for tile in module.hand_tiles(works[module], machine, 7)} == {
+        inside
+    }
+
+
 @pytest.mark.parametrize("cores", [1, 2, 3, 4])
 @pytest.mark.parametrize("inputs", [960, 1024])
 @pytest.mark.parametrize(("machine", "kind"), [(AVX512, Pointwise), (NEON, PointwiseLanes)])
@@ -88,9 +102,10 @@ def test_strips_divide_the_rows(machine: Machine, rows: int, cores: int) -> None
     assert sharing == "pixels" or rows % height == 0
 
 
-def test_a_line_between_pixels_uncrowds_the_first_cache() -> None:
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_line_between_pixels_uncrowds_the_first_cache(inside: bool) -> None:
     frames = Frame(1, 14, 14, 512, 1), Frame(1, 14, 14, 512)
     apart = [replace(frame, spare=16) for frame in frames]
     cost = depthwise.cycles
-    close, spared = (cost(Depthwise(*pair, 1, 8), AVX2, 4, 2) for pair in (frames, apart))
+    close, spared = (cost(Depthwise(*pair, 1, 8), AVX2, 4, 2, inside) for pair in (frames, apart))
     assert spared < close

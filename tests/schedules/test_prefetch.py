@@ -177,15 +177,16 @@ def test_every_line_of_the_rows_under_the_next_pair_is_fetched_once(
 
 
 @pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("channels_inside", [False, True])
 @pytest.mark.parametrize(("columns", "vectors"), [(7, 1), (5, 2), (4, 4)])
 def test_the_rows_that_the_next_windows_add_are_fetched(
-    columns: int, vectors: int, stride: int
+    columns: int, vectors: int, channels_inside: bool, stride: int
 ) -> None:
     source = Frame(1, 4, 700, 96, 1)
     target = Frame(1, 4 // stride, 700 // stride, 96)
     work = Depthwise(source, target, stride, 8)
     assert work.source.bytes > prefetch_windows.FAR_BYTES
-    tile = depthwise.Tile(2, columns, vectors)
+    tile = depthwise.Tile(2, columns, vectors, channels_inside)
     function = scheduled(alone(work), [tile], "strips")
     rows, width, channels = source.shape
     fetched = np.zeros((rows, width, channels // PER_LINE), bool)
@@ -203,7 +204,7 @@ def test_the_rows_that_the_next_windows_add_are_fetched(
 def test_rows_that_stay_near_are_not_fetched() -> None:
     frame = Frame(1, 14, 14, 96)
     work = Depthwise(Frame(1, 14, 14, 96, 1), frame, 1, 8)
-    function = scheduled(alone(work), [depthwise.Tile(2, 7, 1)], "strips")
+    function = scheduled(alone(work), [depthwise.Tile(2, 7, 1, channels_inside=False)], "strips")
     assert not list(fetches_in(function.body))
 
 

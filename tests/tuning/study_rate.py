@@ -16,7 +16,6 @@ default. It checks no output. All count candidates with a time, from the first l
 the last; importing TVM and making the networks is in none.
 """
 
-import dataclasses
 import os
 import sys
 import tempfile
@@ -30,8 +29,10 @@ from tvm.s_tir import meta_schedule as ms
 
 from pipeline.build import lower
 from pipeline.models import InputSpec, load
+from pipeline.records import canonical
 from pipeline.targets import Target, host
 from pipeline.tasks import Task, tasks_of
+from pipeline.tile_fields import TileFields
 from pipeline.tune.bench import Equipment, equipped
 from pipeline.tune.budget import Budget
 from pipeline.tune.conditions import conditions
@@ -101,14 +102,14 @@ def context(task: Task, target: Target, strategy: str, own: bool) -> Any:
 
     def sketches(sch: s_tir.Schedule) -> list[s_tir.Schedule]:
         made = []
-        for vectors in dict.fromkeys(tile["vectors"] for tile in space.tiles):
-            fitting = [tile for tile in space.tiles if tile["vectors"] == vectors]
-            columns = [tile["columns"] for tile in fitting]
+        kinds: dict[str, list[TileFields]] = {}
+        for tile in space.tiles:
+            kinds.setdefault(canonical({**tile, "columns": None}), []).append(tile)
+        for alike in kinds.values():
+            columns = [tile["columns"] for tile in alike]
             sketch = sch.copy()
             sampled = sketch.sample_categorical(columns, [1 / len(columns)] * len(columns))
-            names = {field.name for field in dataclasses.fields(operator(space.stage.work).Tile)}
-            fields = {"strip_rows": space.strip_rows, "vectors": vectors, "columns": sampled}
-            assert names == fields.keys()
+            fields = {**alike[0], "strip_rows": space.strip_rows, "columns": sampled}
             schedule_stage(sketch, space.stage, operator(space.stage.work).Tile(**fields))
             made.append(sketch)
         return made
