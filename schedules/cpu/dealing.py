@@ -6,12 +6,15 @@
 It happens when all else is lowered: until then a region is what one core does.
 """
 
+from functools import partial
 from typing import Any
 
 from tvm import tirx
 from tvm.ir import Call
 from tvm.tirx import PrimFunc
 from tvm_ffi import structural_map, structural_walk
+
+from schedules.cpu.waiting import can_wait, wait, with_flags
 
 # Cores that a region tells from each other; of more, some are idle.
 MOST = 256
@@ -38,7 +41,8 @@ def dealt(function: PrimFunc) -> PrimFunc:
     A phase without a parallel loop is of the first core.
     """
     if not function.attrs or PHASE not in function.attrs:
-        return function.with_body(structural_map(function.body, (tirx.AttrStmt, _launched)))
+        launched = partial(_launched, own_waits=can_wait(function))
+        return function.with_body(structural_map(function.body, (tirx.AttrStmt, launched)))
     core, cores = list(function.params)[-2:]
     if not is_parallel(function):
         return function.with_body(tirx.IfThenElse(core.equal(0), function.body, None))
@@ -88,7 +92,7 @@ def share(loop: Any, core: Any, cores: Any) -> tuple[Any, Any]:
     return first, tirx.Min(first + each, loop.extent) - first
 
 
-def _launched(found: Any) -> Any:
+def _launched(found: Any, own_waits: bool) -> Any:
     """A region that all cores run at once, and between calls wait for each other.
 
     Each sees by its turns which it is and of how many: of n cores that take turns, each has every
@@ -106,17 +110,32 @@ def _launched(found: Any) -> Any:
         tirx.Evaluate(Call(one.value.op, [*one.value.args[:-2], core, cores], ret_ty="int32"))
         for one in getattr(found.body, "seq", [found.body])
     ]
-    body = [
+    places = [
         tirx.AllocBuffer(mine),
         tirx.BufferStore(mine, tirx.IntImm("int32", 2**30), [0]),
         tirx.BufferStore(mine, tirx.IntImm("int32", 2**31 - 1), [1]),
         _pragma("parallel_stride_pattern", turns),
         tirx.Bind(cores, tirx.Min(apart, MOST)),
         tirx.Bind(core, tirx.Min(tirx.truncmod(last, apart), MOST)),
-        *(_pragma("parallel_barrier_when_finish", call) for call in calls[:-1]),
-        calls[-1],
     ]
-    return _pragma("parallel_launch_point", tirx.SeqStmt(body))
+
+    def launch(flags: Any | None) -> Any:
+        waited = [
+            statement
+            for number, call in enumerate(calls[:-1], start=1)
+            for statement in _and_wait(call, flags, number, core, cores)
+        ]
+        return _pragma("parallel_launch_point", tirx.SeqStmt([*places, *waited, calls[-1]]))
+
+    return with_flags(launch) if own_waits and calls[1:] else launch(None)
+
+
+def _and_wait(call: Any, flags: Any | None, number: int, core: Any, cores: Any) -> list[Any]:
+    """A call, after which cores wait for each other: by their flags, or with TVM's barrier."""
+    if flags is None:
+        return [_pragma("parallel_barrier_when_finish", call)]
+    barrier = _pragma("parallel_barrier_when_finish", tirx.Evaluate(0))
+    return [call, wait(flags, number, core, cores, barrier)]
 
 
 def _pragma(name: str, body: Any) -> Any:

@@ -42,11 +42,16 @@ def test_the_ceiling_is_measured_like_an_engine(tmp_path, data):
     assert kernel.macs == 32_000
 
 
-def test_cores_wait_for_each_other_so_often():
-    target = tvm.target.Target({"kind": "llvm"})
+@pytest.mark.parametrize("triple", ["x86_64-linux-gnu", "aarch64-linux-gnu"])
+def test_cores_wait_for_each_other_so_often(triple):
+    """Without system calls where they have instructions for it and are few."""
+    target = tvm.target.Target({"kind": "llvm", "mtriple": triple})
     built = tvm.compile(handover_module(), target=target, tir_pipeline=lowering())
     code = built.mod.inspect_source("ll")
     assert code.count("load ptr, ptr @__TVMBackendParallelBarrier") == WAITS
+    own = WAITS if triple.startswith("x86_64") else 0
+    assert code.count("call void @llvm.x86.sse.sfence") == own
+    assert code.count("call void @llvm.x86.sse2.lfence") == own
 
 
 def test_how_long_cores_wait_is_measured_like_an_engine(tmp_path, data):

@@ -136,6 +136,14 @@ def test_every_core_sees_which_it_is_and_of_how_many(threads: int) -> None:
         assert found == [turn // each + 1000 * cores for turn in range(len(found))]
 
 
+def test_cores_see_what_others_wrote_before_they_waited() -> None:
+    """Also where both have one CPU, so that each look is in vain until the other has its turn."""
+    command = [sys.executable, "-m", "tests.schedules.waits"]
+    environment = os.environ | {"TVM_NUM_THREADS": "2"}
+    done = subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.PIPE)
+    assert json.loads(done.stdout) == {"apart": 0, "on one": 0}
+
+
 def scheduled_by_hand(kernel: Kernel, sharing: Any) -> PrimFunc:
     return scheduled(kernel, layers.hand_tiles(kernel, AVX2), sharing)
 
