@@ -14,7 +14,7 @@ from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.pool import Pool
 from schedules.cpu.products import Product
 from schedules.cpu.shuffled_reads import unused_bytes
-from schedules.cpu.tiles import strips
+from schedules.cpu.tiles import fits, strip_choices, strips
 from schedules.frame import Frame
 from schedules.machine import Machine
 from tests.schedules.layers import unit
@@ -100,6 +100,26 @@ def test_strips_divide_the_rows(machine: Machine, rows: int, cores: int) -> None
     machine = replace(machine, cores=cores)
     height, sharing = strips(unit((rows, 40, 128, 1, 512), machine, 0), machine)
     assert sharing == "pixels" or rows % height == 0
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize(("outputs", "dealt_out"), [(384, "pixels"), (1024, "stages")])
+def test_cores_share_the_channels_where_weights_are_many(
+    outputs: int, dealt_out: str, cores: int
+) -> None:
+    """Two 1x1 convolutions of 512 channels have 1.6 MB of weights, or 4.2 MB, at 7 x 7."""
+    machine = replace(AVX2, cores=cores)
+    kernel = unit((7, 7, 512, 1, outputs), machine, 0)
+    rows, sharing = strips(kernel, machine)
+    assert sharing == (dealt_out if cores > 1 else "strips")
+    assert (7, "stages") in strip_choices(kernel, machine)
+    assert fits(kernel, rows, sharing)
+
+
+def test_few_weights_are_not_dealt_out() -> None:
+    kernel = unit((7, 7, 40, 3, 160), AVX2, 0)
+    assert strips(kernel, AVX2) == (7, "pixels")
+    assert (7, "stages") not in strip_choices(kernel, AVX2)
 
 
 @pytest.mark.parametrize("inside", [False, True])
