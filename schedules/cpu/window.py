@@ -106,7 +106,7 @@ def by_hand(machine: Machine) -> bool:
 
     Every tile loads its weights anew then. Where registers hold those of all taps, they may stay
     there from one tile to the next of the same channels. Measured with 16 registers, one thread on
-    Zen 3: ShuffleNet 1.0x in 3 groups takes 1.0 to 1.3 % less so, and MobileNet 1.0 as long. Not
+    Zen 3: ShuffleNet 1.0x in 3 groups takes 0.4 to 1.3 % less so, and MobileNet 1.0 as long. Not
     measured with more registers.
     """
     return machine.memory_operands and machine.registers <= 2 * KERNEL * KERNEL
