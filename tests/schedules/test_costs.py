@@ -8,16 +8,18 @@ import pytest
 
 from schedules.cpu import depthwise, pool
 from schedules.cpu.depthwise import Depthwise
+from schedules.cpu.kernel_function import scheduled
 from schedules.cpu.operators import operator
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.pool import Pool
 from schedules.cpu.products import Product
 from schedules.cpu.shuffled_reads import unused_bytes
+from schedules.cpu.statements import loops_changed
 from schedules.cpu.tiles import fits, strip_choices, strips
 from schedules.frame import Frame
 from schedules.machine import Machine
-from tests.schedules.layers import unit
+from tests.schedules.layers import alone, unit
 from tests.schedules.running import AVX2, AVX512, NEON
 
 
@@ -74,6 +76,18 @@ def test_both_orders_can_be_tuned_and_the_measured_one_is_by_hand(
     assert {tile.channels_inside for tile in module.hand_tiles(works[module], machine, 7)} == {
         inside
     }
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("module", [depthwise, pool])
+def test_the_inner_loop_is_that_over_channels_or_over_columns(module: Any, inside: bool) -> None:
+    """4 blocks of 7 columns, and 6 vectors."""
+    frames = Frame(1, 28, 28, 48), Frame(1, 28, 28, 48)
+    works = {depthwise: Depthwise(*frames, 1, 8), pool: Pool(*frames, "average", 1, 8)}
+    function = scheduled(alone(works[module]), [module.Tile(28, 7, 1, inside)], "strips")
+    extents: list[int] = []
+    loops_changed(function.body, lambda loop, _: extents.append(int(loop.extent)))
+    assert extents[2:4] == ([4, 6] if inside else [6, 4])
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3, 4])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -141,7 +142,9 @@ def test_cores_see_what_others_wrote_before_they_waited() -> None:
     command = [sys.executable, "-m", "tests.schedules.waits"]
     environment = os.environ | {"TVM_NUM_THREADS": "2"}
     done = subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.PIPE)
-    assert json.loads(done.stdout) == {"apart": 0, "on one": 0}
+    found = json.loads(done.stdout)
+    assert found.pop("flags") == (platform.machine() == "x86_64")
+    assert found == {"apart": 0, "more than flags": 0, "on one": 0}
 
 
 def scheduled_by_hand(kernel: Kernel, sharing: Any) -> PrimFunc:

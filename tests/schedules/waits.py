@@ -1,11 +1,15 @@
-"""Prints whether cores that wait for each other see what the others did, and how often they do not.
+"""Prints how often cores that wait for each other do not see what the others did.
 
-TVM_NUM_THREADS=2 python -m tests.schedules.waits       both threads on all CPUs, and both on one
+TVM_NUM_THREADS=2 python -m tests.schedules.waits
+
+Both threads on all CPUs, with too few flags for them, and both on one CPU; and whether the program
+for this CPU has flags at all.
 """
 
 import json
 import os
 import sys
+from typing import Any
 
 import numpy as np
 import tvm
@@ -15,6 +19,7 @@ from tvm.tirx import PrimFunc
 
 from pipeline.lowering import lowering
 from pipeline.targets import host
+from schedules.cpu import waiting
 from schedules.cpu.phases import AS_THEY_ARE, region
 
 # A cache line is 16 of them: those in the middle are both cores'.
@@ -55,6 +60,11 @@ def module() -> IRModule:
     )
 
 
+def compiled() -> Any:
+    """That for this CPU."""
+    return tvm.compile(module(), target=host().tvm, tir_pipeline=lowering())
+
+
 def wrong(main: object) -> int:
     """How many of the inferences have another result than one core."""
     first = np.arange(VALUES, dtype="int32")
@@ -70,9 +80,11 @@ def wrong(main: object) -> int:
 
 def main() -> None:
     """Both, in a process whose threads are TVM's."""
-    library = tvm.compile(module(), target=host().tvm, tir_pipeline=lowering())
+    library = compiled()
     run = library["main"]
-    found = {"apart": wrong(run)}
+    found = {"flags": waiting.STORED in library.mod.inspect_source("ll"), "apart": wrong(run)}
+    waiting.MOST_FLAGS = 1
+    found["more than flags"] = wrong(compiled()["main"])
     one = min(os.sched_getaffinity(0))
     for thread in os.listdir("/proc/self/task"):
         os.sched_setaffinity(int(thread), {one})
