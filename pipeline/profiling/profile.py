@@ -12,13 +12,13 @@ from pipeline.errors import RequestError, WorkFailedError
 from pipeline.manifest import KernelEntry
 from pipeline.measure import Progress
 from pipeline.passes.group_stages import Call as NetworkCall
-from pipeline.profiling.cache import last_cache_bytes
 from pipeline.profiling.energy import energy
 from pipeline.profiling.origins import common_path, origins
 from pipeline.profiling.records import Call, EmulatedProfile, EnergyNote, Profile
 from pipeline.profiling.replay import Subject, replayed, replayed_on_device
 from pipeline.profiling.stamps import stamped
 from pipeline.profiling.traffic import Tensors, missed_bytes, register_bytes, tensors_of
+from pipeline.targets.host import last_cache_bytes
 from schedules.cpu.border import Border
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.operators import operator
@@ -64,7 +64,7 @@ def profile(
             batch=model.batch, input_size=model.input_size, calls=len(lowered.calls),
         )  # fmt: skip
     machine = subject.target.machine
-    cache = last_cache_bytes(machine) if place is None else machine.l2_bytes
+    cache = max(machine.l2_bytes, last_cache_bytes() if place is None else 0)
     own = min(threads * machine.l2_bytes, cache)
     calls = _calls(lowered, known, found, origins(model.module, model.example, lowered.network))
     calls = with_misses(calls, [tensors_of(call) for call in lowered.calls], own, cache)

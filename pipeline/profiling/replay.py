@@ -24,10 +24,10 @@ from pipeline.peak_kernel import FUNCTION as PEAK_FUNCTION
 from pipeline.peak_kernel import PeakKernel
 from pipeline.profiling.bandwidth import FUNCTION as READ_FUNCTION
 from pipeline.profiling.bandwidth import build_read, read_kernel
-from pipeline.profiling.cache import last_cache_bytes
 from pipeline.profiling.stamps import Stamped
 from pipeline.reply import reply_of
 from pipeline.targets import Target
+from pipeline.targets.host import last_cache_bytes
 
 HERE, THERE = "pipeline.profiling.replay_worker", "pipeline.profiling.device_worker"
 ON_GPU = "pipeline.profiling.cuda_worker"
@@ -60,7 +60,7 @@ def replayed(subject: Subject, network: Stamped, threads: int, seconds: float) -
         request |= _stamped(network, folder, linker_for(subject.target).link)
         machine = subject.target.machine
         beyond = BEYOND_OWN * threads * machine.l2_bytes
-        last = {"last cache": beyond} if last_cache_bytes(machine) >= 2 * beyond else {}
+        last = {"last cache": beyond} if last_cache_bytes() >= 2 * beyond else {}
         buffers = last | {"DRAM": DRAM_BUFFER}
         request["rates"] = _rates(subject.target, threads, folder, buffers, None)
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))

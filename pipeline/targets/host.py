@@ -30,6 +30,11 @@ def host() -> Target:
     raise RequestError(f"no schedules for {architecture} CPUs; served are x86-64 and aarch64")
 
 
+def last_cache_bytes() -> int:
+    """Size of the last cache before DRAM of this machine, as Linux tells it; else 0."""
+    return max(_cache_bytes(level, 0) for level in range(1, 5))
+
+
 def _x86(cpu: str, flags: frozenset[str], cores: int) -> Target:
     wide = {"avx512f", "avx512vl"} <= flags
     if not wide and not {"avx2", "fma"} <= flags:

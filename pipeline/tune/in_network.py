@@ -30,7 +30,8 @@ from pipeline.tune.entries import Final
 from pipeline.tune.search import Search
 
 WORKER = "pipeline.tune.network_worker"
-# Tiles of a kernel that compete, none of which is this much slower alone than the fastest.
+# Tiles of a kernel that compete, none of which is this much slower alone than the fastest, unless
+# it was recorded before.
 COMPETITORS = 4
 NEAR = 1.06
 # A lead below this is within the noise of that: medians of some hundred inferences.
@@ -99,13 +100,17 @@ class Networks:
 
 def competitors(final: Final, search: Search) -> list[TileFields]:
     """The tiles of a kernel that compete: the winner alone, some that are not much slower, the
-    fastest first, and of those the hand tile and the one that was recorded before."""
+    fastest first, and of those the hand tile; and whatever was recorded before.
+
+    That has been the fastest in networks, however slow it is alone.
+    """
     if not search.valid:
         return [final.tile]
     limit = (search.valid[0].seconds or 0.0) * NEAR
     near = [trial for trial in search.valid if (trial.seconds or 0.0) <= limit]
     others = [trial.tile for trial in near if trial.tile != final.tile][: COMPETITORS - 1]
-    known = [trial.tile for trial in near if trial.candidate.origin in ("hand", "record")]
+    known = [trial.tile for trial in near if trial.candidate.origin == "hand"]
+    known += [trial.tile for trial in search.valid if trial.candidate.origin == "record"]
     return [final.tile, *others, *(tile for tile in known if tile not in (final.tile, *others))]
 
 

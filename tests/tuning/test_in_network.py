@@ -86,10 +86,12 @@ def test_the_first_stays_unless_another_leads_clearly() -> None:
     assert leader(np.array([0.0, -unclear, -clear])) == 2
 
 
-def test_who_competes_is_near_to_the_fastest_alone(network: Lowered) -> None:
-    """The winner comes first, and the hand tile takes part though others are faster."""
+def test_who_competes_is_near_to_the_fastest_alone_or_recorded(network: Lowered) -> None:
+    """The winner comes first, and the hand tile takes part though others are faster; a tile that
+    was recorded has won in networks, and takes part however slow it is alone."""
     kernel = network.kernels[0]
     hand = by_hand(kernel)
+    recorded = {**hand, "strip_rows": -COMPETITORS - 2}
     search = KernelSearch(KernelSpace(kernel, host().machine, ((hand["stages"][0],),)), [])
     tiles = [{**hand, "strip_rows": -rows} for rows in range(COMPETITORS + 2)]
     seconds = [1.0 + 0.001 * number for number in range(COMPETITORS + 1)] + [NEAR * 1.01]
@@ -101,4 +103,6 @@ def test_who_competes_is_near_to_the_fastest_alone(network: Lowered) -> None:
     search.add(Trial(Candidate(99, 0, "task", hand, "hand"), Outcome(NEAR * 0.99)))
     assert competitors(final, search) == [*order, hand]
     assert decided_on(hand, final, search) == replace(final, tile=hand, seconds=NEAR * 0.99)
+    search.add(Trial(Candidate(100, 0, "task", recorded, "record"), Outcome(NEAR * 1.5)))
+    assert competitors(final, search) == [*order, hand, recorded]
     assert decided_on(tiles[1], final, search) == final
