@@ -16,6 +16,7 @@ from pipeline.targets.x86 import AVX2, AVX512, TRIPLE, timed_like, without_other
 from schedules.machine import Machine
 
 KB = 1024
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def host() -> Target:
@@ -75,7 +76,7 @@ def _with_caches(machine: Machine, l1_bytes: int, cores: int) -> Machine:
 
 def _cache_bytes(level: int, otherwise: int) -> int:
     """Size of a data cache of the first CPU as Linux tells it."""
-    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+    for index in sorted(CACHES.glob("index*")):
         values = [(index / name).read_text().strip() for name in ("level", "type", "size")]
         if values[0] == str(level) and values[1] != "Instruction":
             return int(values[2].removesuffix("K")) * KB

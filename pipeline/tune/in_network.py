@@ -109,8 +109,8 @@ def competitors(final: Final, search: Search) -> list[TileFields]:
     limit = (search.valid[0].seconds or 0.0) * NEAR
     near = [trial for trial in search.valid if (trial.seconds or 0.0) <= limit]
     others = [trial.tile for trial in near if trial.tile != final.tile][: COMPETITORS - 1]
-    known = [trial.tile for trial in near if trial.candidate.origin == "hand"]
-    known += [trial.tile for trial in search.valid if trial.candidate.origin == "record"]
+    known = [trial.tile for trial in near if trial.tile == search.hand_tile]
+    known += [trial.tile for trial in search.valid if trial.tile in search.recorded]
     return [final.tile, *others, *(tile for tile in known if tile not in (final.tile, *others))]
 
 

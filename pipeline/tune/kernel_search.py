@@ -21,6 +21,7 @@ class KernelSearch(Search):
         self.space = space
         first = [(tile, origin) for tile, origin in seeds if space.fits(tile)]
         self.rejected = len(seeds) - len(first)
+        self.recorded = [tile for tile, origin in first if origin == "record"]
         self._first: list[Proposal] = [(space.hand, "hand"), (space.start, "stages"), *first]
 
     @property

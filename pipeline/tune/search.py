@@ -37,10 +37,11 @@ class Search(ABC):
 
     `rejected` tiles did not fit the machine and were left out before anything was built. With
     `describe`, a cost model is told of its candidates by that. `outlook` is what other tasks
-    promise.
+    promise. `recorded` are tiles that were on record before, whoever proposes them first.
     """
 
     rejected: int
+    recorded: Sequence[TileFields] = ()
     outlook = Outlook()
     describe: Describe | None = None
 

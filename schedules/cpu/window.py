@@ -107,7 +107,7 @@ def by_hand(machine: Machine) -> bool:
     Every tile loads its weights anew then. Where registers hold those of all taps, they may stay
     there from one tile to the next of the same channels. Measured with 16 registers, one thread on
     Zen 3: ShuffleNet 1.0x in 3 groups takes 0.4 to 1.3 % less so, and MobileNet 1.0 as long. With
-    32, on Zen 4, one thread and two: they take as long, and 0.1 to 0.6 % longer.
+    32, on Zen 4, one thread and two, the first takes as long, and the other up to 0.7 % longer.
     """
     return machine.memory_operands and machine.registers <= 2 * KERNEL * KERNEL
 

@@ -11,6 +11,7 @@ from pipeline import processor
 from pipeline.peak import peak_module
 from pipeline.peak_kernel import PeakKernel
 from pipeline.targets import Target, host
+from pipeline.targets.host import last_cache_bytes
 
 CPU = "znver4"
 SHOWN = "fpu sse2 avx avx2 fma f16c bmi1 bmi2 movbe popcnt abm gfni vaes vpclmulqdq"
@@ -52,3 +53,17 @@ def test_what_it_shows_is_used(host_with):
     assert target.family == "x86_64-avx512-16fma"
     assert target.attributes == ()
     assert AVX512_ONLY.search(code(target))
+
+
+def test_the_last_cache_is_that_of_the_highest_level_and_none_where_linux_tells_of_none(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setitem(last_cache_bytes.__globals__, "CACHES", tmp_path)
+    assert last_cache_bytes() == 0
+    caches = ["1 Data 32K", "1 Instruction 65536K", "2 Unified 1024K", "3 Unified 32768K"]
+    for number, cache in enumerate(caches):
+        index = tmp_path / f"index{number}"
+        index.mkdir()
+        for name, value in zip(("level", "type", "size"), cache.split(), strict=True):
+            (index / name).write_text(f"{value}\n")
+    assert last_cache_bytes() == 32 << 20

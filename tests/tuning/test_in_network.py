@@ -91,8 +91,9 @@ def test_who_competes_is_near_to_the_fastest_alone_or_recorded(network: Lowered)
     was recorded has won in networks, and takes part however slow it is alone."""
     kernel = network.kernels[0]
     hand = by_hand(kernel)
-    recorded = {**hand, "strip_rows": -COMPETITORS - 2}
-    search = KernelSearch(KernelSpace(kernel, host().machine, ((hand["stages"][0],),)), [])
+    recorded = slow(kernel)
+    space = KernelSpace(kernel, host().machine, ((hand["stages"][0],),))
+    search = KernelSearch(space, [(recorded, "record")])
     tiles = [{**hand, "strip_rows": -rows} for rows in range(COMPETITORS + 2)]
     seconds = [1.0 + 0.001 * number for number in range(COMPETITORS + 1)] + [NEAR * 1.01]
     for number, (tile, taken) in enumerate(zip(tiles, seconds, strict=True)):
@@ -103,6 +104,7 @@ def test_who_competes_is_near_to_the_fastest_alone_or_recorded(network: Lowered)
     search.add(Trial(Candidate(99, 0, "task", hand, "hand"), Outcome(NEAR * 0.99)))
     assert competitors(final, search) == [*order, hand]
     assert decided_on(hand, final, search) == replace(final, tile=hand, seconds=NEAR * 0.99)
-    search.add(Trial(Candidate(100, 0, "task", recorded, "record"), Outcome(NEAR * 1.5)))
+    # It may be that of the fastest stages too, and is called so then.
+    search.add(Trial(Candidate(100, 0, "task", recorded, "stages"), Outcome(NEAR * 1.5)))
     assert competitors(final, search) == [*order, hand, recorded]
     assert decided_on(tiles[1], final, search) == final
