@@ -5,6 +5,8 @@ from math import ceil
 
 # Bytes of a line of the caches.
 LINE = 64
+# Bytes of a page.
+PAGE = 4096
 
 
 @dataclass(frozen=True)

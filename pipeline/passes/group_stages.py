@@ -11,10 +11,9 @@ does a window over a unit if what it reads is larger than what a core keeps in i
 (`windows_over_units.py`).
 """
 
-from collections import Counter
 from dataclasses import dataclass, replace
 
-from pipeline.passes.windows_over_units import OF_VECTORS, lies_over, since_window
+from pipeline.passes.windows_over_units import lies_over, opening, since_window, tensors_of
 from schedules.cpu.adaptive_pool import AdaptivePool
 from schedules.cpu.border import Border
 from schedules.cpu.channelwise import Channelwise
@@ -55,9 +54,12 @@ class Call:
 def group_stages(stages: tuple[Stage, ...], result: str, machine: Machine) -> list[Call]:
     """The calls of a network in order."""
     groups: list[list[Stage]] = []
-    readers = Counter(name for stage in stages for _, name in stage.reads)
+    tensors = tensors_of(stages)
     for stage in stages:
-        if groups and (_joins(stage, groups[-1]) or lies_over(stage, groups[-1], readers, machine)):
+        if groups:
+            own = opening(stage, groups[-1], tensors, machine)
+            groups[-1:] = [part for part in (groups[-1][: -len(own) or None], own) if part]
+        if groups and (_joins(stage, groups[-1]) or lies_over(stage, groups[-1], tensors, machine)):
             groups[-1].append(stage)
         else:
             groups.append([stage])
@@ -119,10 +121,7 @@ def _call(group: list[Stage], later: set[str]) -> Call:
         stages.append(own)
         for mine, theirs in zip(own.constants, stage.constants, strict=True):
             constants[mine] = theirs
-    # The compiler cannot tell which part of a tensor whole vectors of a tail write, as it has to
-    # of memory that it allocates itself.
-    tails = {stage.writes for stage in group if isinstance(stage.work, OF_VECTORS)}
-    written = {stage.writes for stage in group} - tails
+    written = {stage.writes for stage in group}
     scratch = tuple(tensors[name] for name in tensors if name in written and name not in later)
     kernel = Kernel(tuple(stages), scratch)
     # A tensor that comes from another kernel comes with its border.

@@ -33,6 +33,7 @@ from schedules.activation import activate
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.moves import Nest
 from schedules.cpu.paired_sums import PAIR, PAIRED, UNDER, Sums, emit_differences, paired
+from schedules.cpu.prefetch_later import mark_turns
 from schedules.cpu.prefetch_rows import Rows
 from schedules.cpu.products import ENOUGH
 from schedules.machine import Machine
@@ -195,7 +196,8 @@ def nest(sch: s_tir.Schedule, name: str, work: PairedFirstConvolution, tile: Any
     (r,) = sch.get_loops(sch.get_sblock(name))
     strip, row = sch.split(r, [None, -(-tile.strip_rows // PAIR)])
     update = f"{name}_sum_update"
-    plane = sch.get_loops(sch.get_sblock(update))[-1]
+    block_of_columns, *_, plane = sch.get_loops(sch.get_sblock(update))
+    mark_turns(sch, block_of_columns, (strip, row), work.macs)
     return Nest((strip,), rows=Rows(plane, None, update, work.columns), row=row)
 
 

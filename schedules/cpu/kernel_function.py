@@ -14,7 +14,7 @@ from tvm.tirx import PrimFunc
 from schedules.cpu.border import Border
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
-from schedules.cpu.halo import Ring
+from schedules.cpu.halo import Ring, rows_apart
 from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.moves import Nest, begin_apart
 from schedules.cpu.operators import operator
@@ -109,13 +109,16 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], sharing: Sharing) -> PrimFun
         before = rows_first(stage)
         first.append(None if before is None else (before, sch.get(nest.row).loop_var))
     if kernel.overlaps:
+        own = {name: kernel.frames[name] for name in kernel.scratch}
         passing = {
-            name: rows // steps
-            for name in kernel.scratch
-            if not isinstance(kernel.frames[name], Ring)
+            name: (rows // steps, rows_apart(frame))
+            for name, frame in own.items()
+            if isinstance(frame, Frame) and not isinstance(frame, Ring)
         }
         made = in_steps(whole, borders, strips, Steps(steps, first, passing))
-        return _in_place(made, kernel).with_attr(STRIP_ROWS, _strip_rows(kernel, rows))
+        held = {name: frame.halo.held for name, frame in own.items() if isinstance(frame, Ring)}
+        held |= {name: sum(both) for name, both in passing.items()}
+        return _in_place(made, kernel).with_attr(STRIP_ROWS, held)
     if sharing == "pixels" and not alone:
         return _in_place(in_shares(whole, borders, strips, shared), kernel)
     if alone:
@@ -123,15 +126,7 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], sharing: Sharing) -> PrimFun
         target = kernel.stages[-1].work.target
         return made.with_attr(READS_APART, True) if target.pixels == target.images else made
     made = _in_place(in_strips(whole, borders, strips), kernel)
-    return made.with_attr(STRIP_ROWS, _strip_rows(kernel, rows))
-
-
-def _strip_rows(kernel: Kernel, rows: int) -> dict[str, int]:
-    """The rows that a strip of so many has in memory of each tensor that nobody outside reads."""
-    frames = {name: kernel.frames[name] for name in kernel.scratch}
-    return {
-        name: frame.halo.kept if isinstance(frame, Ring) else rows for name, frame in frames.items()
-    }
+    return made.with_attr(STRIP_ROWS, dict.fromkeys(kernel.scratch, rows))
 
 
 def schedule_stage(sch: s_tir.Schedule, stage: Stage, tile: Any, alone: bool = True) -> Nest:

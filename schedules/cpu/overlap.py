@@ -14,9 +14,10 @@ from typing import Any
 
 from schedules.cpu.depthwise import Depthwise
 from schedules.cpu.first_convolution import FirstConvolution
-from schedules.cpu.halo import WINDOW, Halo, Ring
+from schedules.cpu.halo import WINDOW, Halo, Reread, Ring, rows_apart
 from schedules.cpu.pool import Pool
 from schedules.cpu.row_pool import RowPool
+from schedules.frame import Frame
 
 WINDOWS = (Depthwise, Pool, RowPool)
 # Rows of the result that are made at a time.
@@ -46,11 +47,16 @@ def overlapping(
     """
     halos = _halos(stages, scratch, strip_rows, steps)
     frames = {
-        stage.writes: Ring(**vars(stage.work.target), halo=halos[stage.writes])
+        stage.writes: _ring(stage.work.target, halos[stage.writes], steps)
         for stage in stages
         if stage.writes in halos
     }
     return tuple(replace(stage, work=_over(stage, frames)) for stage in stages)
+
+
+def _ring(frame: Frame, halo: Halo, steps: int | None) -> Ring:
+    apart = 0 if steps is None else rows_apart(frame)
+    return Ring(**vars(frame), halo=replace(halo, apart=apart))
 
 
 def _halos(
@@ -74,9 +80,9 @@ def _halos(
             made = Halo(rows, own.step * stride, strips, own.first * stride - 1, 0)
             made = _together(made, together[data])
             live += 2 * (together[data] - 1)
-            made = replace(made, kept=_kept(made.rows, live, steps))
+            made = replace(made, kept=made.rows if steps is None else live)
         elif stage.writes in halos:
-            made = replace(own, kept=_kept(own.rows, each, steps))
+            made = replace(own, kept=own.rows if steps is None else each)
         else:
             continue
         if halos.setdefault(data, made) != made:
@@ -103,20 +109,18 @@ def _under(rows: int, stride: int) -> int:
     return (rows - 1) * stride + WINDOW
 
 
-def _kept(rows: int, live: int, steps: int | None) -> int:
-    """A power of two, since which row of a ring comes next is counted for every row."""
-    return rows if steps is None else 1 << (live - 1).bit_length()
-
-
 def _over(stage: Any, frames: dict[str, Ring]) -> Any:
     """The work of a stage on rings in place of frames."""
-    changed = {
+    changed: dict[str, Frame] = {
         _FIELDS[role]: frames[name]
         for role, name in stage.reads
         if name in frames and role in _FIELDS
     }
     if stage.writes in frames:
         changed["target"] = frames[stage.writes]
+        whole = getattr(stage.work, "source", None)
+        if "source" not in changed and type(stage.work) not in WINDOWS and isinstance(whole, Frame):
+            changed["source"] = Reread(**vars(whole), halo=frames[stage.writes].halo)
     return replace(stage.work, **changed)
 
 

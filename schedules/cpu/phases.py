@@ -24,10 +24,8 @@ from tvm_ffi import structural_walk
 from schedules.cpu.dealing import PHASE, REGION, share
 from schedules.cpu.statements import rows_moved, with_body
 from schedules.cpu.strips import nests_of
-from schedules.machine import LINE
+from schedules.machine import LINE, PAGE
 
-# Bytes. Of less the compiler takes memory from the stack, where tensors do not begin with a line.
-PAGE = 4096
 # The attribute of a function whose strips have so many rows of some tensors in memory, which no
 # other strip reads.
 STRIP_ROWS = "strip_rows"
@@ -177,5 +175,8 @@ def bytes_of(tensor: Any) -> int:
 
 
 def rounded(size: int) -> int:
-    """What a tensor takes of a piece of memory, where each begins with a page."""
+    """What a tensor takes of a piece of memory, where each begins with a page.
+
+    Of less the compiler takes memory from the stack, where tensors do not begin with a line.
+    """
     return ceil(size / PAGE) * PAGE

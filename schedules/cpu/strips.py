@@ -46,13 +46,13 @@ class Steps:
     Of each part `first` says how many rows a strip makes before its first step, and the variable of
     the loop over its rows, of which the others are dealt out to the steps; or None, if the loop
     that the part begins with is over all steps of all strips. Of a tensor that is `passing` each
-    step makes so many rows, which no other reads: they lie where the strip's first step has them,
-    in the nearest cache.
+    step makes so many rows, which no other reads: all steps of a strip have them in the same place,
+    in the nearest cache, and the place of so many rows after it is left out.
     """
 
     count: int
     first: Sequence[tuple[int, Any] | None]
-    passing: Mapping[str, int]
+    passing: Mapping[str, tuple[int, int]]
 
 
 def in_steps(
@@ -85,16 +85,26 @@ def in_steps(
         copies += own.values()
         before.append(_renamed(put(_rows(rows, row, 0, rows_first), own)))
         within.append(_rows(rows, row, step * each + rows_first, each))
-    nearer = {
-        tensor: step * steps.passing[tensor.name]
+    passing = {
+        tensor: steps.passing[tensor.name]
         for tensor in parts[0].params
         if tensor.name in steps.passing
+    }
+    nearer = {
+        tensor: strip * (steps.count * each - each - apart) + step * each
+        for tensor, (each, apart) in passing.items()
     }
     in_step = rows_moved(tirx.SeqStmt(within), nearer)
     in_step = tirx.For(step, 0, steps.count, tirx.ForKind.SERIAL, in_step)
     body = tirx.SeqStmt([*before, in_step])
     nest = tirx.For(strip, 0, strips, tirx.ForKind.PARALLEL, body)
-    return _joined(whole, [*nests_of(borders), nest], parts, copies)
+    made = _joined(whole, [*nests_of(borders), nest], parts, copies)
+    lower = {tensor: _of_rows(tensor, strips * sum(both)) for tensor, both in passing.items()}
+    return made.with_body(_with_others(made.body, lower))
+
+
+def _of_rows(tensor: Any, rows: int) -> Any:
+    return tirx.decl_buffer((rows, *tensor.shape[1:]), tensor.dtype, tensor.name)
 
 
 def _renamed(body: Any) -> Any:
@@ -106,7 +116,12 @@ def _renamed(body: Any) -> Any:
         own.update((one, tirx.Buffer(f"{one.name}_first", one.ty)) for one in block.alloc_buffers)
 
     structural_walk(body, (s_tir.SBlock, see))
-    return structural_map(body, [(tirx.Var, lambda one: own.get(one, one))]) if own else body
+    return _with_others(body, own)
+
+
+def _with_others(body: Any, others: Mapping[Any, Any]) -> Any:
+    """The body with others in place of some of its buffers."""
+    return structural_map(body, [(tirx.Var, lambda one: others.get(one, one))]) if others else body
 
 
 def _loop(nest: Any, variable: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 from schedules.cpu.border import Border
 from schedules.cpu.convolution import Convolution
 from schedules.cpu.convolution_strips import hand_strip_rows
+from schedules.cpu.halo import Ring
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.operators import operator
 from schedules.cpu.overlap import divided, steps_of
@@ -144,8 +145,12 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     rows = kernel.rows
     compute = max(kernel.macs, 1) / machine.fma_lanes / rows * height
     weights = _weights(kernel)
-    made = kernel.in_strips(height, steps_of(height))
-    working = sum(frame.bytes for frame in made.frames.values()) / rows * height
+    steps = steps_of(height) if kernel.overlaps else 1
+    made = kernel.in_strips(height, steps)
+    working = sum(
+        frame.bytes / (frame.halo.strips if isinstance(frame, Ring) else rows / height * steps)
+        for frame in made.frames.values()
+    )
     near = weights + working < machine.l2_bytes
     reload = weights / (L2_BYTES if near else FAR_BYTES)
     spill = working / FAR_BYTES if working > machine.l2_bytes / 2 else 0.0

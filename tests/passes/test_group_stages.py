@@ -71,3 +71,38 @@ def test_two_units_and_no_more_share_a_kernel(network: Network) -> None:
 def test_images_of_a_batch_share_no_strips() -> None:
     batch = read_network(load("mobilenet-0.5", InputSpec(64, 64, batch=2)))
     assert not is_joined(batch, with_cache(0.9 * BETWEEN / KEPT))
+
+
+@pytest.fixture(scope="module")
+def shuffled() -> Network:
+    return read_network(load("shufflenet-1.0x-g3", InputSpec(64, 64)))
+
+
+def opened(network: Network, target: Target) -> list[bool]:
+    """Of every kernel of more than one operator, whether it begins with a 1x1 convolution."""
+    return [one[0].startswith("Pointwise") for one in kernels(network, target) if one[1:]]
+
+
+def test_the_convolution_before_a_window_opens_its_unit_where_both_read_the_same(
+    shuffled: Network,
+) -> None:
+    """That is the first unit, whose pool reads what the first pool wrote. Those after it replace
+    what they read by what they write."""
+    fast = with_cache(4 * BETWEEN, fma_lanes=64)
+    made = opened(shuffled, fast)
+    assert made == [False, True, *[False] * (len(made) - 2)]
+    assert kernels(shuffled, fast)[0][-1].endswith("Pool")
+
+
+def test_no_convolution_opens_a_unit_on_a_core_that_multiplies_slowly(shuffled: Network) -> None:
+    assert not any(opened(shuffled, with_cache(4 * BETWEEN, fma_lanes=1)))
+
+
+def test_no_convolution_opens_a_unit_without_a_pool(network: Network) -> None:
+    """What MobileNet's read nobody else does, so that it would have to be whole in memory."""
+    assert not any(opened(network, with_cache(4 * BETWEEN)))
+
+
+def test_no_convolution_opens_a_unit_of_a_batch() -> None:
+    batch = read_network(load("shufflenet-1.0x-g3", InputSpec(64, 64, batch=2)))
+    assert not any(opened(batch, with_cache(4 * BETWEEN)))

@@ -26,6 +26,20 @@ def test_what_kernels_keep_to_themselves_lies_in_the_same_place() -> None:
     assert size == 4 * PAGE
 
 
+def test_of_what_a_kernel_keeps_all_but_the_largest_lie_where_others_leave_room() -> None:
+    between = [Held(4 * PAGE, 0, 1), Held(2 * PAGE, 2, 3)]
+    within = [Held(2 * PAGE, 1, 1), Held(PAGE, 2, 2), Held(3 * PAGE, 2, 2)]
+    offsets, size = planned(between, within)
+    assert offsets == [3 * PAGE, 4 * PAGE, 0, 7 * PAGE, 0]
+    assert size == 8 * PAGE
+
+
+def test_places_are_taken_by_those_that_use_them_soonest() -> None:
+    late, soon = Held(3 * PAGE, 8, 9), Held(3 * PAGE, 4, 9)
+    offsets, _ = planned([late, soon, Held(PAGE, 0, 1), Held(PAGE, 1, 2)], [])
+    assert offsets == [0, 3 * PAGE, 4 * PAGE, PAGE]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_tensors_that_meet_do_not_overlap(seed: int) -> None:
     print(f"seed {seed}")

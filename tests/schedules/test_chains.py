@@ -19,7 +19,7 @@ from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.tiles import hand_tile
 from schedules.frame import Frame, Planes
-from schedules.machine import Machine
+from schedules.machine import PAGE, Machine
 from tests.schedules.running import MACHINES, arguments_of, assert_same, run
 
 # Whether the first convolution is in the kernel, then height, width, channels and outputs, and the
@@ -100,8 +100,24 @@ def test_a_ring_keeps_what_the_windows_of_a_step_reach() -> None:
     kept = {name: f.halo.kept for name, f in frames.items() if isinstance(f, Ring)}
     made = {name: (f.halo.first, f.halo.rows) for name, f in frames.items() if isinstance(f, Ring)}
     # Two rows of the result are under 5 rows of c; its 4 new ones are under 6 of a.
-    assert kept == {"a": 8, "b": 4, "c": 8}
+    assert kept == {"a": 6, "b": 4, "c": 5}
     assert made == {"a": (-2, 15), "b": (-1, 13), "c": (-1, 13)}
+
+
+def test_rows_that_strips_go_through_again_and_again_lie_a_page_apart() -> None:
+    machine = MACHINES[0]
+    kernel = joined(stages_of(CHAINS[2], machine))
+    rows = 3
+    steps = steps_of(rows)
+    ring = kernel.in_strips(rows, steps).frames["c"]
+    assert isinstance(ring, Ring)
+    row_bytes = ring.bytes // ring.shape[0]
+    strips = kernel.rows // rows
+    assert ring.shape[0] == strips * ring.halo.held
+    assert ring.halo.apart * row_bytes >= PAGE > (ring.halo.apart - 1) * row_bytes
+    starts = [int(ring.at(strip * ring.halo.rows, 0, 0)[0]) for strip in range(strips)]
+    assert starts == [strip * ring.halo.held for strip in range(strips)]
+    assert {int(ring.at(row, 0, 0)[0]) for row in range(ring.halo.rows)} == set(range(3))
 
 
 def test_windows_that_reach_different_rows_are_refused() -> None:

@@ -9,6 +9,7 @@ from tvm.tirx import PrimFunc
 
 from schedules.cpu import pointwise
 from schedules.cpu.kernel_function import program, scheduled
+from schedules.cpu.operators import operator
 from schedules.cpu.phases import Phases, phases_of
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.prefetch import without_fetches
@@ -19,6 +20,7 @@ from tests.schedules import layers
 from tests.schedules.fetches import fetches_in, values
 from tests.schedules.layers import alone
 from tests.schedules.running import AVX512, arguments_of, assert_same, called, run
+from tests.schedules.test_overlap import joined, paired
 from tests.schedules.test_phases import of_phases
 
 # Pixels, width, channels between, groups, channels: as at the end of ShuffleNet, and smaller.
@@ -34,6 +36,18 @@ def test_every_line_is_fetched(unit: Any, sharing: str) -> None:
         half = -(-lines // 2)
         fetched = [one.ravel() for one in _lines(fetching_later(made, lines * LINE), half)]
         assert set(np.unique(np.concatenate(fetched)).tolist()) == set(range(2 * half))
+
+
+def test_so_do_first_convolutions_by_tiles() -> None:
+    """Both before the first step of a strip and in its steps."""
+    kernel = joined(*paired((1, 32, 56, 24, 4, True), AVX512, 2))
+    tiles = [operator(one.work).hand_tiles(one.work, AVX512, 4)[0] for one in kernel.stages]
+    made = phases_of(scheduled(kernel, tiles, "strips"))
+    lines = room(made) // LINE
+    assert lines > 1
+    half = -(-lines // 2)
+    fetched = [one.ravel() for one in _lines(fetching_later(made, lines * LINE), half)]
+    assert set(np.unique(np.concatenate(fetched)).tolist()) == set(range(2 * half))
 
 
 @pytest.mark.parametrize("sharing", ["strips", "pixels"])
