@@ -7,8 +7,8 @@
 A stage joins the kernel before it when it reads of that kernel's results only the pixels that it
 writes itself: 1x1 convolutions and gates do, 3x3 windows do not, unless they read other tensors.
 But a window over the first convolution does, whose rows each strip makes for itself then, and so
-does a window over a unit if what it reads is larger than what a core keeps in its cache
-(`windows_over_units.py`).
+does one over the 1x1 convolution that opens its own unit, and one over a unit if what it reads is
+larger than what a core keeps in its cache (`windows_over_units.py`).
 """
 
 from dataclasses import dataclass, replace

@@ -147,6 +147,7 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     weights = _weights(kernel)
     steps = steps_of(height) if kernel.overlaps else 1
     made = kernel.in_strips(height, steps)
+    # All of a ring, and of what passes through a strip the rows of a step.
     working = sum(
         frame.bytes / (frame.halo.strips if isinstance(frame, Ring) else rows / height * steps)
         for frame in made.frames.values()
