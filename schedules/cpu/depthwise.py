@@ -44,7 +44,8 @@ NESTS = 2
 
 # Sums of a tile by hand at most, where multiply-adds take a factor from memory. Measured on Zen 4
 # with 32 registers, tiles by hand of 16 sums and of 8, one thread and two: ShuffleNet 1.0x in 3
-# groups takes 1.4 to 4 % less with 8, in 8 groups as long, MobileNet 1.0 and 0.5 0.4 to 0.7 % less.
+# groups takes 1.4 to 4 % less with 8, in 8 groups as long, MobileNet 1.0 and 0.5 0.4 to 0.7 % less;
+# 0.5x 0.7 % less with one, with two as long, or 4 % longer where cores are far from each other.
 MOST_SUMS = 8
 # Vectors of data that the compiler loads ahead of their multiply-adds, times the stride.
 AHEAD = 8
