@@ -56,9 +56,9 @@ def group_stages(stages: tuple[Stage, ...], result: str, machine: Machine) -> li
     groups: list[list[Stage]] = []
     tensors = tensors_of(stages)
     for stage in stages:
-        if groups:
-            own = opening(stage, groups[-1], tensors, machine)
-            groups[-1:] = [part for part in (groups[-1][: -len(own) or None], own) if part]
+        own = opening(stage, groups[-1], tensors, machine) if groups else []
+        if own and own != groups[-1]:
+            groups[-1:] = [groups[-1][: -len(own)], own]
         if groups and (_joins(stage, groups[-1]) or lies_over(stage, groups[-1], tensors, machine)):
             groups[-1].append(stage)
         else:

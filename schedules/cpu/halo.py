@@ -53,6 +53,10 @@ class Halo:
         """The row of the frame that is made as the index-th of all strips."""
         return index // self.rows * self.step + index % self.rows + self.first
 
+    def nearest(self, index: Any, height: int) -> Any:
+        """That row, or the one nearest to it of the `height` that there are."""
+        return tirx.Min(tirx.Max(self.row(index), 0), height - 1)
+
     def slot(self, strip: Any, row: Any) -> Any:
         """Where a row of a strip, counted in the order they are made, is in memory."""
         return strip * self.held + row % self.kept
@@ -102,7 +106,7 @@ class Ring(Frame):
 
     def nearest(self, row: Any) -> Any:
         """The row of the image that is made as that one, or nearest to what lies outside."""
-        return tirx.Min(tirx.Max(self.halo.row(row), 0), self.height - 1)
+        return self.halo.nearest(row, self.height)
 
     def at(self, row: Any, column: Any, channel: Any) -> tuple[Any, Any, Any]:
         """The index in memory of a pixel's channel."""
@@ -134,17 +138,10 @@ class Reread(Frame):
         return self.halo.made
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Rows, columns and channels as allocated."""
-        _, columns, channels = super().shape
-        return self.height + 2 * self.border, columns, channels
-
-    @property
     def pixel_axes(self) -> dict[str, int]:
         """The pixels as rows and columns, as strips have rows in common."""
         return {"r": self.rows, "x": self.width}
 
     def at(self, row: Any, column: Any, channel: Any) -> tuple[Any, Any, Any]:
         """The index in memory of a pixel's channel; what lies outside is the row nearest to it."""
-        inside = tirx.Min(tirx.Max(self.halo.row(row), 0), self.height - 1)
-        return inside + self.border, column + self.border, channel
+        return super().at(self.halo.nearest(row, self.height), column, channel)

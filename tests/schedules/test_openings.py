@@ -108,7 +108,7 @@ def test_rows_are_read_again_where_strips_meet_and_none_outside_the_image() -> N
     assert rows == [0, *range(12), *range(11, 24)]
 
 
-def test_tall_strips_are_tried_first_and_all_divide_the_rows() -> None:
+def test_strips_are_what_cores_share_and_no_lower_for_one_core() -> None:
     for machine in EVERY:
         kernel = Kernel(tuple(stages_of(LAYERS[0], machine)), ("a",))
         by_hand = hand_tile(kernel, machine)
