@@ -156,9 +156,8 @@ def _cost(kernel: Kernel, machine: Machine, height: int) -> float:
     reload = weights / (L2_BYTES if near else FAR_BYTES)
     spill = working / FAR_BYTES if working > machine.l2_bytes / 2 else 0.0
     waiting = (WAITING * reload + WAITING_IN_ORDER * spill) / compute
-    waiting += sum(unused_bytes(s.work, machine, height) for s in kernel.stages) / (
-        L2_BYTES * compute
-    )
+    unused = steps * sum(unused_bytes(s.work, machine, height // steps) for s in kernel.stages)
+    waiting += unused / (L2_BYTES * compute)
     small = SHORTEST_STRIP / (SHORTEST_STRIP + compute)
     idle = _idle(rows, height, machine.cores)
     # What strips that overlap make once more than needed.

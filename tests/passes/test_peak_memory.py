@@ -11,8 +11,10 @@ from pipeline.operators import Network
 from pipeline.passes.one_region import NETWORK, in_one_region
 from pipeline.records import Records
 from pipeline.targets import host
+from schedules.machine import Machine
+from tests.schedules.running import AVX2, NEON
 
-TARGET = replace(host(), machine=replace(host().machine, cores=2))
+TARGET = host()
 # Over the largest pair. Each strip keeps some rows to itself, and more cores have more strips.
 MOST = 1.25
 FLOAT32 = 4
@@ -51,10 +53,20 @@ def largest_pair(network: Network) -> int:
     ],
 )
 def test_activations_take_little_more_than_the_largest_pair(name: str) -> None:
-    model = load(name)
-    made = lower(model, TARGET)
-    by_hand = Records(TARGET.family, {})
-    functions = {one: apply(one, serve(one, TARGET, by_hand).tile) for one in made.kernels}
+    assert_little_more_than_the_largest_pair(name, TARGET.machine)
+
+
+@pytest.mark.parametrize("machine", [AVX2, NEON], ids=lambda machine: machine.name)
+@pytest.mark.parametrize("name", ["shufflenet-1.0x-g3", "shufflenet-1.0x-g8"])
+def test_so_they_do_on_other_cores(name: str, machine: Machine) -> None:
+    assert_little_more_than_the_largest_pair(name, machine)
+
+
+def assert_little_more_than_the_largest_pair(name: str, machine: Machine) -> None:
+    model, target = load(name), replace(TARGET, machine=replace(machine, cores=2))
+    made = lower(model, target)
+    by_hand = Records(target.family, {})
+    functions = {one: apply(one, serve(one, target, by_hand).tile) for one in made.kernels}
     module, _ = emitted(made, functions)
     memory = in_one_region(module)[NETWORK].params[-1]
     (taken,) = (int(extent) for extent in memory.shape)
