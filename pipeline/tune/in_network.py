@@ -7,6 +7,8 @@
 A kernel that runs again and again finds in the caches what it left there, and has no other before
 it; tiles that are as fast as each other alone differ by some per cent in a network. What one kernel
 leaves to the next hardly depends on its tile: so one network for each place tells of all kernels.
+Where the pages of a network lie in the caches differs from process to process, and between the
+networks of one: several processes have their say.
 """
 
 import os
@@ -22,7 +24,7 @@ from pipeline.build import Lowered, apply
 from pipeline.engines.process import THREAD_VARIABLES
 from pipeline.linker import linker_for
 from pipeline.profiling.stamps import stamped
-from pipeline.records import canonical, describe_kernel
+from pipeline.records import Record, canonical, describe_kernel
 from pipeline.reply import reply_of
 from pipeline.targets import Target
 from pipeline.tile_fields import TileFields, kernel_tile
@@ -36,6 +38,8 @@ COMPETITORS = 4
 NEAR = 1.06
 # A lead below this is within the noise of that: medians of some hundred inferences.
 LEAD = 1.003
+# Processes that time the networks, one after the other.
+PROCESSES = 3
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,9 @@ class Networks:
     ) -> dict[str, int]:
         """The number of the fastest tile of each kernel, by its workload as text.
 
-        It is the first unless another leads clearly in the geometric mean of the networks that have
-        the kernel and all numbers of threads. `told` hears how many networks are done.
-        WorkFailedError if one does not run.
+        It is the first unless another leads in each of several processes, clearly on average, in
+        the geometric mean of the networks that have the kernel and all numbers of threads. `told`
+        hears how many networks are done. WorkFailedError if one does not run.
         """
         logs: dict[str, list[np.ndarray]] = {}
         for done, lowered in enumerate(self.lowered):
@@ -64,14 +68,14 @@ class Networks:
             for seconds in self._seconds(lowered, tiles):
                 for key in dict.fromkeys(keys):
                     own = [number for number, other in enumerate(keys) if other == key]
-                    taken = seconds[: len(tiles[key]), own].sum(axis=1)
+                    taken = seconds[:, : len(tiles[key]), own].sum(axis=-1)
                     logs.setdefault(key, []).append(np.log(taken))
         return {key: leader(np.mean(own, axis=0)) for key, own in logs.items()}
 
     def _seconds(
         self, lowered: Lowered, tiles: Mapping[str, Sequence[TileFields]]
     ) -> Iterator[np.ndarray]:
-        """Seconds [place, call] of a network, with each number of threads."""
+        """Seconds [process, place, call] of a network, with each number of threads."""
         keys = {kernel: canonical(describe_kernel(kernel)) for kernel in lowered.kernels}
         places = max(len(tiles[key]) for key in keys.values())
         link = linker_for(self.target).link
@@ -93,36 +97,51 @@ class Networks:
             np.save(image, np.random.default_rng(0).standard_normal(shape, dtype="float32"))
             for threads in self.threads:
                 environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
-                request = {"libraries": libraries, "image": str(image), "seconds": self.seconds}
-                reply = reply_of(WORKER, request, folder, environment | {"TVM_BIND_THREADS": "1"})
-                yield np.array(reply["seconds"])
+                environment["TVM_BIND_THREADS"] = "1"
+                each = self.seconds / PROCESSES
+                request = {"libraries": libraries, "image": str(image), "seconds": each}
+                replies = [reply_of(WORKER, request, folder, environment) for _ in range(PROCESSES)]
+                yield np.array([reply["seconds"] for reply in replies])
 
 
-def competitors(final: Final, search: Search) -> list[TileFields]:
-    """The tiles of a kernel that compete: the winner alone, some that are not much slower, the
-    fastest first, and of those the hand tile; and whatever was recorded before.
+def competitors(final: Final, search: Search, record: Record | None = None) -> list[TileFields]:
+    """The tiles of a kernel that compete: what is on record, if it can be made, the winner alone,
+    some that are not much slower, the fastest first, and of those the hand tile; and whatever was
+    recorded before.
 
     That has been the fastest in networks, however slow it is alone.
     """
-    if not search.valid:
-        return [final.tile]
-    limit = (search.valid[0].seconds or 0.0) * NEAR
-    near = [trial for trial in search.valid if (trial.seconds or 0.0) <= limit]
-    others = [trial.tile for trial in near if trial.tile != final.tile][: COMPETITORS - 1]
-    known = [trial.tile for trial in near if trial.tile == search.hand_tile]
-    known += [trial.tile for trial in search.valid if trial.tile in search.recorded]
-    return [final.tile, *others, *(tile for tile in known if tile not in (final.tile, *others))]
+    limit = (search.valid[0].seconds or 0.0) * NEAR if search.valid else 0.0
+    near = [trial.tile for trial in search.valid if (trial.seconds or 0.0) <= limit]
+    tiles = [record.tile] if record is not None and _is_right(record.tile, search) else []
+    tiles += [final.tile, *[tile for tile in near if tile != final.tile][: COMPETITORS - 1]]
+    tiles += [tile for tile in near if tile == search.hand_tile]
+    tiles += [trial.tile for trial in search.valid if trial.tile in search.recorded]
+    return list({canonical(tile): tile for tile in tiles}.values())
 
 
-def decided_on(tile: TileFields, final: Final, search: Search) -> Final:
+def _is_right(tile: TileFields, search: Search) -> bool:
+    """Whether a tile can be made, and did not fail when it was measured."""
+    trial = search.trials.get(canonical(tile))
+    return search.fits(tile) and (trial is None or trial.seconds is not None)
+
+
+def decided_on(
+    tile: TileFields, final: Final, search: Search, record: Record | None = None
+) -> Final:
     """What a task came to if it takes a tile, with the time of that alone."""
     if tile == final.tile:
         return final
-    trial = search.trials[canonical(tile)]
-    return replace(final, tile=tile, seconds=trial.seconds or final.seconds)
+    trial = search.trials.get(canonical(tile))
+    if trial is None and record is not None:
+        return replace(final, tile=tile, seconds=record.seconds)
+    return replace(final, tile=tile, seconds=(trial and trial.seconds) or final.seconds)
 
 
 def leader(logs: np.ndarray) -> int:
-    """The number of the least logarithm of a time, or the first if that does not lead clearly."""
-    best = int(logs.argmin())
-    return best if logs[0] - logs[best] > log(LEAD) else 0
+    """The number of the least logarithm of a time [process, place] on average, or the first if that
+    does not lead clearly, and in each process."""
+    average = logs.mean(axis=0)
+    best = int(average.argmin())
+    leads = bool((logs[:, best] < logs[:, 0]).all())
+    return best if leads and average[0] - average[best] > log(LEAD) else 0

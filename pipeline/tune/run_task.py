@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from pipeline.errors import WorkFailedError
-from pipeline.records import canonical
+from pipeline.records import Record, canonical
 from pipeline.tasks import Task
 from pipeline.tile_fields import TileFields
 from pipeline.tune.bench import Bench
@@ -103,7 +103,7 @@ class TaskRun:
         return replace(trial, outcome=replace(trial.outcome, trace=trace))
 
     def final(self, told: Callable[[], None]) -> Final:
-        """The winner among the best and the hand tile, measured again in turns.
+        """The winner among the best, what was on record and the hand tile, measured in turns.
 
         WorkFailedError if no candidate is valid.
         """
@@ -117,9 +117,15 @@ class TaskRun:
         """The winner by the times of these trials."""
         seconds = {trial.key: trial.seconds or inf for trial in trials}
         tiles = {trial.key: trial.tile for trial in trials}
-        hand = canonical(self.search.hand_tile)
-        tile, best = winner(seconds, hand, tiles)
-        return Final(self.key, len(self.search.trials), tile, best, seconds.get(hand))
+        tile, best = winner(seconds, self.search.holders, tiles)
+        hand = seconds.get(canonical(self.search.hand_tile))
+        return Final(self.key, len(self.search.trials), tile, best, hand)
+
+    def supersedes(self, record: Record | None) -> bool:
+        """Whether what a record holds was measured too, or is of no use."""
+        if record is None or not self.search.fits(record.tile):
+            return True
+        return canonical(record.tile) in self.search.trials
 
     def require_valid(self) -> None:
         """WorkFailedError with the first cause if every candidate failed."""

@@ -46,7 +46,7 @@ class Search(ABC):
     describe: Describe | None = None
 
     def __init__(self, space: Space) -> None:
-        self.hand_tile = space.hand
+        self.hand_tile, self.fits = space.hand, space.fits
         self.trials: dict[str, Trial] = {}
         self.proposed: set[str] = set()
 
@@ -108,19 +108,22 @@ class Search(ABC):
         earlier = [t for t in self.trials.values() if t.candidate.round < round_number]
         return sorted(earlier, key=lambda trial: trial.candidate.number)
 
+    @property
+    def holders(self) -> list[str]:
+        """The tiles by their keys that others have to beat: on record, and by hand."""
+        return [canonical(tile) for tile in (*self.recorded, self.hand_tile)]
+
     def finalists(self) -> list[Trial]:
-        """The fastest candidates and the hand tile."""
-        finalists = self.valid[:FINALISTS]
-        if self.hand is not None and self.hand not in finalists:
-            finalists.append(self.hand)
-        return finalists
+        """The fastest candidates and those that others have to beat."""
+        fastest = self.valid[:FINALISTS]
+        return fastest + [one for one in self.valid[FINALISTS:] if one.key in self.holders]
 
 
 def winner(
-    seconds: dict[str, float], hand: str, tiles: dict[str, TileFields]
+    seconds: dict[str, float], holders: Sequence[str], tiles: dict[str, TileFields]
 ) -> tuple[TileFields, float]:
-    """The fastest tile by its key, or the hand tile unless that is beaten clearly."""
+    """The fastest tile by its key, or the first of these that is not beaten clearly."""
     best = min(seconds, key=lambda key: seconds[key])
-    if hand in seconds and seconds[hand] < seconds[best] * LEAD:
-        best = hand
+    near = (key for key in holders if key in seconds and seconds[key] < seconds[best] * LEAD)
+    best = next(near, best)
     return tiles[best], seconds[best]

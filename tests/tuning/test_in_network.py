@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.build import Lowered, lower
 from pipeline.models import InputSpec, load
-from pipeline.records import canonical, describe_kernel
+from pipeline.records import Record, canonical, describe_kernel
 from pipeline.targets import host
 from pipeline.tile_fields import TileFields, kernel_fields
 from pipeline.tune.entries import Candidate, Final, Outcome, Trial
@@ -16,6 +16,7 @@ from pipeline.tune.in_network import (
     COMPETITORS,
     LEAD,
     NEAR,
+    PROCESSES,
     Networks,
     competitors,
     decided_on,
@@ -69,7 +70,8 @@ class Known(Networks):
 
     def _seconds(self, lowered: Lowered, _: object) -> Iterator[np.ndarray]:
         calls = len(lowered.calls)
-        yield from [np.array([[1.0] * calls, [0.99] * calls])] * len(self.threads)
+        one = np.array([[1.0] * calls, [0.99] * calls])
+        yield from [np.stack([one] * PROCESSES)] * len(self.threads)
 
 
 def test_a_lead_counts_in_the_networks_that_have_the_kernel(network: Lowered) -> None:
@@ -82,8 +84,13 @@ def test_a_lead_counts_in_the_networks_that_have_the_kernel(network: Lowered) ->
 
 def test_the_first_stays_unless_another_leads_clearly() -> None:
     clear, unclear = np.log(LEAD) * 1.1, np.log(LEAD) * 0.9
-    assert leader(np.array([0.0, -unclear, 1.0])) == 0
-    assert leader(np.array([0.0, -unclear, -clear])) == 2
+    assert leader(np.array([[0.0, -unclear, 1.0]] * PROCESSES)) == 0
+    assert leader(np.array([[0.0, -unclear, -clear]] * PROCESSES)) == 2
+
+
+def test_the_first_stays_unless_another_leads_in_every_process() -> None:
+    assert leader(np.array([[0.0, -0.1], [0.0, -0.1], [0.0, -0.01]])) == 1
+    assert leader(np.array([[0.0, -0.1], [0.0, -0.1], [0.0, 0.01]])) == 0
 
 
 def test_who_competes_is_near_to_the_fastest_alone_or_recorded(network: Lowered) -> None:
@@ -108,3 +115,18 @@ def test_who_competes_is_near_to_the_fastest_alone_or_recorded(network: Lowered)
     search.add(Trial(Candidate(100, 0, "task", recorded, "stages"), Outcome(NEAR * 1.5)))
     assert competitors(final, search) == [*order, hand, recorded]
     assert decided_on(tiles[1], final, search) == final
+
+
+def test_what_is_on_record_has_the_first_place_measured_or_not(network: Lowered) -> None:
+    kernel = network.kernels[0]
+    hand, other = by_hand(kernel), slow(kernel)
+    search = KernelSearch(KernelSpace(kernel, host().machine, ((hand["stages"][0],),)), [])
+    search.add(Trial(Candidate(0, 0, "task", hand, "hand"), Outcome(1.0)))
+    final = Final("task", 1, hand, 1.0, 1.0)
+    record = Record("family", {}, other, 2.0, 1.0, 1, 0, "0.1", "cpu")
+    assert competitors(final, search, record) == [other, hand]
+    assert decided_on(other, final, search, record) == replace(final, tile=other, seconds=2.0)
+    cannot = replace(record, tile={**other, "sharing": "nothing"})
+    assert competitors(final, search, cannot) == [hand]
+    search.add(Trial(Candidate(1, 1, "task", other, "record"), Outcome(None, "wrong")))
+    assert competitors(final, search, record) == [hand]

@@ -148,11 +148,15 @@ def test_trials_without_a_clear_lead_end_a_task() -> None:
     assert improves_no_more(trials(1.0, *[1.1] * (PATIENCE - 1), 0.995))
 
 
-def test_the_hand_tile_stays_unless_it_is_beaten_clearly() -> None:
-    tiles = {"hand": {"columns": 1}, "other": {"columns": 2}}
-    assert winner({"hand": 1.0, "other": 0.995}, "hand", tiles) == ({"columns": 1}, 1.0)
-    assert winner({"hand": 1.0, "other": 0.98}, "hand", tiles) == ({"columns": 2}, 0.98)
-    assert winner({"other": 0.98}, "hand", tiles) == ({"columns": 2}, 0.98)
+def test_what_is_on_record_and_then_the_hand_tile_stay_unless_they_are_beaten_clearly() -> None:
+    tiles = {"hand": {"columns": 1}, "other": {"columns": 2}, "known": {"columns": 3}}
+    holders = ["known", "hand"]
+    assert winner({"hand": 1.0, "other": 0.995}, holders, tiles) == ({"columns": 1}, 1.0)
+    assert winner({"hand": 1.0, "other": 0.98}, holders, tiles) == ({"columns": 2}, 0.98)
+    assert winner({"other": 0.98}, holders, tiles) == ({"columns": 2}, 0.98)
+    known = {"hand": 0.995, "other": 1.0, "known": 1.0}
+    assert winner(known, holders, tiles) == ({"columns": 3}, 1.0)
+    assert winner({**known, "hand": 0.98}, holders, tiles) == ({"columns": 1}, 0.98)
 
 
 def test_equal_operators_are_one_task_and_the_largest_comes_first(target: Target) -> None:

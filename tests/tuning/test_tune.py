@@ -1,6 +1,8 @@
 """Tuning from end to end: what becomes a record, and what a build makes of it."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -112,6 +114,33 @@ def test_a_budget_of_time_measures_each_hand_tile_and_keeps_other_records(
     assert records.outdated == (record,)
     assert records.stage(layer.kernels[0].stages[0].work) is not None
     assert not history(tmp_path, target).pending
+
+
+def test_a_run_without_time_for_what_is_on_record_keeps_it(
+    layer: Lowered, target: Target, tmp_path: Path
+) -> None:
+    tune([layer], target, tmp_path / "first", options(1))
+    known = read_records(tmp_path / "first", target.family).by_key
+    assert {record.trials for record in known.values()} == {1}
+    other = {key: replace(one, tile=_narrower(one.tile), trials=9) for key, one in known.items()}
+    folder = tmp_path / "second"
+    folder.mkdir()
+    write_records(folder, Records(target.family, other))
+    summary = tune([layer], target, folder, options(budget=Budget(seconds=0.001)))
+    assert summary.tally.measured == 2
+    assert read_records(folder, target.family).by_key == other
+    assert {record.key: record for record in summary.tuned} == other
+    # With time to measure it the better one stays, whichever that is.
+    tune([layer], target, folder, options(2))
+    found = read_records(folder, target.family).by_key
+    assert all(2 <= record.trials < 9 for record in found.values())
+
+
+def _narrower(tile: dict[str, Any]) -> dict[str, Any]:
+    """A tile, of an operator or a kernel of one, of a column less."""
+    if "stages" in tile:
+        return {**tile, "stages": [_narrower(one) for one in tile["stages"]]}
+    return {**tile, "columns": tile["columns"] - 1}
 
 
 def test_a_budget_of_time_goes_on(layer: Lowered, target: Target, tmp_path: Path) -> None:
