@@ -42,6 +42,7 @@ def opened(  # noqa: PLR0913 - each is part of a run
     runs, entries = [], []
     for task, subject, key in zip(tasks, subjects, keys, strict=True):
         space = subject.space()
+        recorded = records.by_key.get(canonical(task.workload))
         whole = isinstance(space, KernelSpace)
         taught = [] if whole else nearest_lessons(task.workload, lessons)
         seeds = known[key].seeds if key in known else _seeds(task, space, records, others, taught)
@@ -54,12 +55,12 @@ def opened(  # noqa: PLR0913 - each is part of a run
             search = KernelSearch(space, seeds)
         else:
             # No run changes the record of an operator that it has not begun with.
-            recorded = records.by_key.get(canonical(task.workload))
             carried = [recorded, *elsewhere] if recorded else elsewhere
             hope = outlook(task, space, taught, carried, seed) if kind.foretold else Outlook()
             search = StageSearch(space, seeds, seed, hope)
         threads = kind.threads(task)
-        runs.append(TaskRun(task, subject, search, bench, kind.family, threads, seed))
+        usable = recorded if recorded is not None and space.fits(recorded.tile) else None
+        runs.append(TaskRun(task, subject, search, bench, kind.family, threads, seed, usable))
     journal.add_tasks([entry for entry in entries if known.get(entry.task) != entry])
     return runs, lessons
 

@@ -34,7 +34,8 @@ CHECK_SEEDS = 3
 
 @dataclass
 class TaskRun:
-    """A task, its search, and the libraries that were built of its candidates."""
+    """A task, what is on `record` of it that can be made, its search, and the libraries that were
+    built of its candidates."""
 
     task: Task
     subject: Subject
@@ -43,6 +44,7 @@ class TaskRun:
     family: str
     threads: tuple[int, ...]
     seed: int
+    record: Record | None
     libraries: dict[str, Library] = field(default_factory=dict)
     best: float = inf
 
@@ -108,24 +110,37 @@ class TaskRun:
         WorkFailedError if no candidate is valid.
         """
         self.require_valid()
-        finalists = self.search.finalists()
+        finalists = self.search.finalists(self._holders)
         if len(finalists) > 1:
             finalists = self.again(finalists, told)
         return self.decided(finalists)
 
     def decided(self, trials: Sequence[Trial]) -> Final:
-        """The winner by the times of these trials."""
+        """The winner by the times of these trials, or what was not measured but is on record."""
         seconds = {trial.key: trial.seconds or inf for trial in trials}
         tiles = {trial.key: trial.tile for trial in trials}
-        tile, best = winner(seconds, self.search.holders, tiles)
+        tile, best = winner(seconds, self._holders, tiles)
+        if self.unmeasured is not None:
+            tile, best = self.unmeasured.tile, self.unmeasured.seconds
         hand = seconds.get(canonical(self.search.hand_tile))
         return Final(self.key, len(self.search.trials), tile, best, hand)
 
-    def supersedes(self, record: Record | None) -> bool:
-        """Whether what a record holds was measured too, or is of no use."""
-        if record is None or not self.search.fits(record.tile):
-            return True
-        return canonical(record.tile) in self.search.trials
+    @property
+    def unmeasured(self) -> Record | None:
+        """What is on record, if there was no time to measure it."""
+        known = self.record
+        return None if known is None or canonical(known.tile) in self.search.trials else known
+
+    def stands(self, final: Final) -> bool:
+        """Whether an earlier decision is one on the same trials and the same record."""
+        known = self.unmeasured is None or self.unmeasured.tile == final.tile
+        return known and final.trials == len(self.search.trials)
+
+    @property
+    def _holders(self) -> list[str]:
+        """The tiles by their keys that others have to beat."""
+        tiles = [] if self.record is None else [self.record.tile]
+        return [canonical(tile) for tile in (*tiles, self.search.hand_tile)]
 
     def require_valid(self) -> None:
         """WorkFailedError with the first cause if every candidate failed."""

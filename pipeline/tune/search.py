@@ -46,7 +46,7 @@ class Search(ABC):
     describe: Describe | None = None
 
     def __init__(self, space: Space) -> None:
-        self.hand_tile, self.fits = space.hand, space.fits
+        self.hand_tile = space.hand
         self.trials: dict[str, Trial] = {}
         self.proposed: set[str] = set()
 
@@ -108,15 +108,10 @@ class Search(ABC):
         earlier = [t for t in self.trials.values() if t.candidate.round < round_number]
         return sorted(earlier, key=lambda trial: trial.candidate.number)
 
-    @property
-    def holders(self) -> list[str]:
-        """The tiles by their keys that others have to beat: on record, and by hand."""
-        return [canonical(tile) for tile in (*self.recorded, self.hand_tile)]
-
-    def finalists(self) -> list[Trial]:
-        """The fastest candidates and those that others have to beat."""
+    def finalists(self, holders: Sequence[str]) -> list[Trial]:
+        """The fastest candidates, and those that others have to beat, by their keys."""
         fastest = self.valid[:FINALISTS]
-        return fastest + [one for one in self.valid[FINALISTS:] if one.key in self.holders]
+        return fastest + [one for one in self.valid[FINALISTS:] if one.key in holders]
 
 
 def winner(

@@ -129,26 +129,22 @@ class Session:
         """Decide on every task, unless that was done with the same trials: on each alone, and on
         kernels then by what their tiles take in the networks."""
         new: list[tuple[TaskRun, Final]] = []
-        before = self.records.by_key
         for run in self.runs:
             final = self.history.finals.get(run.key)
-            if final is None or final.trials != len(run.search.trials):
+            if final is None or not run.stands(final):
                 final = run.final(lambda run=run: self._tell(run))  # type: ignore[misc]
                 new.append((run, final))
             self._write(run, final)
             self._tell(run, finished=True)
         if self.networks is not None and new and new[0][0].task.kind == "kernel":
-            new = self._in_networks(new, self.networks, before)
+            new = self._in_networks(new, self.networks)
         for _, final in new:
             self.journal.finish(final, self.clock.lap())
 
     def _in_networks(
-        self,
-        new: Sequence[tuple[TaskRun, Final]],
-        networks: Networks,
-        before: Mapping[str, Record],
+        self, new: Sequence[tuple[TaskRun, Final]], networks: Networks
     ) -> list[tuple[TaskRun, Final]]:
-        """What is new, with what is fastest in the networks, tiles of records `before` among it."""
+        """What is new, with the tiles that are fastest in the networks."""
         begun, total = time.monotonic(), len(networks.lowered)
 
         def told(done: int) -> None:
@@ -158,16 +154,13 @@ class Session:
 
         tiles = {key: [record.tile] for key, record in self.records.by_key.items()}
         own = {run.key: canonical(run.task.workload) for run, _ in new}
-        known = {run.key: before.get(own[run.key]) for run, _ in new}
-        tiles |= {
-            own[run.key]: competitors(final, run.search, known[run.key]) for run, final in new
-        }
+        tiles |= {own[run.key]: competitors(final, run.search, run.record) for run, final in new}
         fastest = networks.fastest(tiles, told)
         made = []
         for run, final in new:
             tile = tiles[own[run.key]][fastest[own[run.key]]]
-            made.append((run, decided_on(tile, final, run.search, known[run.key])))
-            self._write(*made[-1], chosen=True)
+            made.append((run, decided_on(tile, final, run.search)))
+            self._write(*made[-1])
         changed = sum(one != other for one, other in zip(made, new, strict=True))
         line = f"{changed} of {len(new)} kernels take another tile, which is faster in the network"
         self._tell_networks(total, total, 0.0, [line])
@@ -183,16 +176,10 @@ class Session:
             if canonical(run.task.workload) not in self.tuned and known and run.search.valid:
                 self._write(run, run.decided(run.search.valid))
 
-    def _write(self, run: TaskRun, final: Final, chosen: bool = False) -> None:
-        """Add the record of a task to those on the disk.
-
-        What is there stays if the task had no time to measure that, unless the tile was `chosen`
-        next to it.
-        """
+    def _write(self, run: TaskRun, final: Final) -> None:
+        """Add the record of a task to those on the disk, but for one there that was not measured."""
         family, tvm = self.records.family, metadata.version("apache-tvm")
-        known = self.records.by_key.get(canonical(run.task.workload))
-        replaced = run.supersedes(known) or (chosen and known and known.tile != final.tile)
-        if known is not None and not replaced:
+        if (known := run.unmeasured) is not None and final.tile == known.tile:
             self.tuned[known.key] = known
             return
         record = Record(

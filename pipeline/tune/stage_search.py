@@ -32,7 +32,6 @@ class StageSearch(Search):
         seeds = [*([outlook.first] if outlook.first else []), *seeds]
         first = [(tile, origin) for tile, origin in seeds if space.fits(tile)]
         self.rejected = len(seeds) - len(first)
-        self.recorded = [tile for tile, origin in first if origin == "record"]
         first += [(tile, "likely") for tile in space.likely]
         rest: list[Proposal] = [(tile, "random") for tile in space.tiles]
         random.Random(seed).shuffle(rest)

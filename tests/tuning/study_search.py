@@ -124,7 +124,14 @@ def values(tasks: list[Task], target: Target, runs: Iterable[Run]) -> dict[Tile,
             space = StageSpace(task.kernel, target.machine)
             search = StageSearch(space, (), SEED, Outlook())
             run = TaskRun(
-                task, CpuSubject(task.kernel, target), search, bench, target.family, (1,), SEED
+                task,
+                CpuSubject(task.kernel, target),
+                search,
+                bench,
+                target.family,
+                (1,),
+                SEED,
+                None,
             )
             hand = Candidate(0, 0, run.key, space.hand, "hand")
             own = [one.candidate for one in served if one.candidate.task == run.key]

@@ -107,13 +107,13 @@ def test_who_competes_is_near_to_the_fastest_alone_or_recorded(network: Lowered)
         search.add(Trial(Candidate(number, 0, "task", tile, "model"), Outcome(taken)))
     final = Final("task", len(tiles), tiles[1], seconds[1], None)
     order = [tiles[1], tiles[0], *tiles[2:COMPETITORS]]
-    assert competitors(final, search) == order
+    assert competitors(final, search, None) == order
     search.add(Trial(Candidate(99, 0, "task", hand, "hand"), Outcome(NEAR * 0.99)))
-    assert competitors(final, search) == [*order, hand]
+    assert competitors(final, search, None) == [*order, hand]
     assert decided_on(hand, final, search) == replace(final, tile=hand, seconds=NEAR * 0.99)
     # It may be that of the fastest stages too, and is called so then.
     search.add(Trial(Candidate(100, 0, "task", recorded, "stages"), Outcome(NEAR * 1.5)))
-    assert competitors(final, search) == [*order, hand, recorded]
+    assert competitors(final, search, None) == [*order, hand, recorded]
     assert decided_on(tiles[1], final, search) == final
 
 
@@ -125,8 +125,7 @@ def test_what_is_on_record_has_the_first_place_measured_or_not(network: Lowered)
     final = Final("task", 1, hand, 1.0, 1.0)
     record = Record("family", {}, other, 2.0, 1.0, 1, 0, "0.1", "cpu")
     assert competitors(final, search, record) == [other, hand]
-    assert decided_on(other, final, search, record) == replace(final, tile=other, seconds=2.0)
-    cannot = replace(record, tile={**other, "sharing": "nothing"})
-    assert competitors(final, search, cannot) == [hand]
-    search.add(Trial(Candidate(1, 1, "task", other, "record"), Outcome(None, "wrong")))
+    search.add(Trial(Candidate(1, 1, "task", other, "record"), Outcome(NEAR * 2)))
+    assert competitors(final, search, record) == [other, hand]
+    search.add(Trial(Candidate(2, 2, "task", other, "record"), Outcome(None, "wrong")))
     assert competitors(final, search, record) == [hand]

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.records import Record, describe_work
+from pipeline.records import Record, canonical, describe_work
 from pipeline.targets import Target
 from pipeline.tasks import Task, alone, tasks_of
 from pipeline.tune.entries import Candidate, Outcome, Trial
 from pipeline.tune.ranking import Ranking
-from pipeline.tune.search import BATCH, Outlook, winner
+from pipeline.tune.search import BATCH, FINALISTS, Outlook, winner
 from pipeline.tune.similar import similar_tiles
 from pipeline.tune.stage_search import PATIENCE, StageSearch, improves_no_more
 from pipeline.tune.stage_space import StageSpace
@@ -157,6 +157,17 @@ def test_what_is_on_record_and_then_the_hand_tile_stay_unless_they_are_beaten_cl
     known = {"hand": 0.995, "other": 1.0, "known": 1.0}
     assert winner(known, holders, tiles) == ({"columns": 3}, 1.0)
     assert winner({**known, "hand": 0.98}, holders, tiles) == ({"columns": 1}, 0.98)
+
+
+def test_finalists_are_the_fastest_and_those_to_beat(target: Target) -> None:
+    (stage, *_) = tasks_of(lowered(pointwise(target, 3, (5, 20), (4, 5))))
+    search = StageSearch(StageSpace(stage.kernel, target.machine), (), 0, Outlook())
+    for number in range(FINALISTS + 3):
+        trial = Candidate(number, 0, "t", {"n": number}, "model"), Outcome(1.0 + number)
+        search.add(Trial(*trial))
+    last = canonical({"n": FINALISTS + 2})
+    found = [trial.tile["n"] for trial in search.finalists([last, canonical({"n": 1})])]
+    assert found == [*range(FINALISTS), FINALISTS + 2]
 
 
 def test_equal_operators_are_one_task_and_the_largest_comes_first(target: Target) -> None:

@@ -18,10 +18,12 @@ from pipeline.tune import stage_search
 from pipeline.tune.devices import DevicePool
 from pipeline.tune.in_network import NEAR
 from pipeline.tune.journal import Journal
+from pipeline.tune.search import LEAD
 from pipeline.tuning import Budget, Options, Progress, tune
 from schedules.cpu.depthwise import Depthwise
 from schedules.frame import Frame
 from tests.tuning.conftest import history, journal, lowered, options, pointwise
+from tests.tuning.simulated_worker import simulated_seconds
 
 
 def test_a_build_uses_what_was_tuned(tmp_path: Path, seed: int) -> None:
@@ -130,10 +132,18 @@ def test_a_run_without_time_for_what_is_on_record_keeps_it(
     assert summary.tally.measured == 2
     assert read_records(folder, target.family).by_key == other
     assert {record.key: record for record in summary.tuned} == other
-    # With time to measure it the better one stays, whichever that is.
-    tune([layer], target, folder, options(2))
-    found = read_records(folder, target.family).by_key
-    assert all(2 <= record.trials < 9 for record in found.values())
+    # Nor does it give way to what an earlier run decided on, but to a tile that leads clearly.
+    earlier = tmp_path / "first"
+    write_records(earlier, Records(target.family, other))
+    tune([layer], target, earlier, options(1))
+    assert read_records(earlier, target.family).by_key == other
+    tune([layer], target, folder, options(6))
+    for key, found in read_records(folder, target.family).by_key.items():
+        seconds, before = (
+            simulated_seconds(found.workload, one.tile) for one in (found, other[key])
+        )
+        assert found.trials != other[key].trials
+        assert found.tile == other[key].tile or seconds * LEAD <= before
 
 
 def _narrower(tile: dict[str, Any]) -> dict[str, Any]:
