@@ -177,7 +177,7 @@ class Session:
                 self._write(run, run.decided(run.search.valid))
 
     def _write(self, run: TaskRun, final: Final) -> None:
-        """Add the record of a task to those on the disk, but for one there that was not measured."""
+        """Add the record of a task to those on the disk, where an unmeasured one stays."""
         family, tvm = self.records.family, metadata.version("apache-tvm")
         if (known := run.unmeasured) is not None and final.tile == known.tile:
             self.tuned[known.key] = known
