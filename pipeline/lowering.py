@@ -41,10 +41,14 @@ def _passes() -> tuple[Any, Callable[[], Any], Callable[[], Any]]:
 def deal_out() -> Any:
     """The pass that leaves to each core its share of a phase."""
 
-    def transform(function: Any, _module: Any, _context: Any) -> Any:
-        return dealt(function)
+    def transform(module: Any, _context: Any) -> Any:
+        functions: dict[Any, Any] = {}
+        for name, function in module.functions_items():
+            whole = isinstance(function, tirx.PrimFunc)
+            functions |= dealt(name, function) if whole else {name: function}
+        return tvm.IRModule(functions, attrs=module.attrs, global_infos=module.global_infos)
 
-    return tirx.transform.prim_func_pass(transform, opt_level=0, name="DealOut")
+    return tvm.transform.module_pass(transform, opt_level=0, name="DealOut")
 
 
 def keep_on_stack() -> Any:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from tvm import tirx
-from tvm.ir import Call
+from tvm.ir import Call, GlobalVar
 from tvm.tirx import PrimFunc
 from tvm_ffi import structural_map, structural_walk
 
@@ -22,6 +22,8 @@ MOST = 256
 PHASE = "phase"
 # The attribute of a row of phases that all cores go through together.
 REGION = "region"
+# The annotation of a loop in a core's share that it goes through away from the middle.
+AWAY = "away_from_the_middle"
 
 
 def is_parallel(function: PrimFunc) -> bool:
@@ -35,17 +37,38 @@ def is_parallel(function: PrimFunc) -> bool:
     return any(found)
 
 
-def dealt(function: PrimFunc) -> PrimFunc:
+def dealt(name: GlobalVar, function: PrimFunc) -> dict[GlobalVar, PrimFunc]:
     """A lowered function whose regions are those of all cores; a phase does the core's share.
 
-    A phase without a parallel loop is of the first core.
+    A phase without a parallel loop is of the first core. One with loops away from the middle calls
+    one of two functions, by the half that the core is of: where both directions are in one, the
+    compiler keeps what either needs in registers, and has too few for the sums.
     """
     if not function.attrs or PHASE not in function.attrs:
         launched = partial(_launched, own_waits=can_wait(function))
-        return function.with_body(structural_map(function.body, (tirx.AttrStmt, launched)))
+        body = structural_map(function.body, (tirx.AttrStmt, launched))
+        return {name: function.with_body(body)}
+    loops: list[Any] = []
+    structural_walk(function.body, (tirx.For, loops.append), order="pre")
+    if not any(_goes_away(loop) for loop in loops):
+        return {name: function.with_body(_share_of(function))}
+    made = {}
+    calls = []
+    for way, body in (("down", _downwards(function.body)), ("up", function.body)):
+        symbol = f"{function.attrs['global_symbol']}_{way}"
+        own = function.with_body(body)
+        own = own.with_body(_share_of(own)).with_attr("global_symbol", symbol)
+        made[GlobalVar(symbol)] = own
+        calls.append(tirx.Evaluate(tirx.call_extern("int32", symbol, *function.params)))
+    core, cores = list(function.params)[-2:]
+    return {name: function.with_body(tirx.IfThenElse(_is_lower(core, cores), *calls)), **made}
+
+
+def _share_of(function: PrimFunc) -> Any:
+    """What a core does of a phase."""
     core, cores = list(function.params)[-2:]
     if not is_parallel(function):
-        return function.with_body(tirx.IfThenElse(core.equal(0), function.body, None))
+        return tirx.IfThenElse(core.equal(0), function.body, None)
     loops: list[Any] = []
     structural_walk(function.body, (tirx.For, loops.append), order="pre")
     own = _shared if loops[0].kind == tirx.ForKind.PARALLEL else _shared_again
@@ -53,7 +76,30 @@ def dealt(function: PrimFunc) -> PrimFunc:
     def dealt_out(loop: Any) -> Any:
         return own(loop, core, cores) if loop.kind == tirx.ForKind.PARALLEL else loop
 
-    return function.with_body(structural_map(function.body, (tirx.For, dealt_out)))
+    return structural_map(function.body, (tirx.For, dealt_out))
+
+
+def _goes_away(loop: Any) -> bool:
+    """Whether a loop is one of a core alone, and away from the middle."""
+    return loop.kind == tirx.ForKind.SERIAL and AWAY in loop.annotations
+
+
+def _downwards(body: Any) -> Any:
+    """The body with every such loop from its last turn to its first."""
+
+    def turned(loop: Any) -> Any:
+        if not _goes_away(loop):
+            return loop
+        turn = tirx.Var("turn", "int32")
+        place = tirx.Bind(loop.loop_var, loop.min + loop.extent - 1 - turn)
+        return tirx.For(turn, 0, loop.extent, loop.kind, tirx.SeqStmt([place, loop.body]))
+
+    return structural_map(body, (tirx.For, turned))
+
+
+def _is_lower(core: Any, cores: Any) -> Any:
+    """Whether a core is of the lower half."""
+    return 2 * core + 1 < cores
 
 
 def _shared(loop: Any, core: Any, cores: Any) -> Any:
@@ -73,7 +119,7 @@ def _shared_again(loop: Any, core: Any, cores: Any) -> Any:
     common, and the rest as long as before.
     """
     first, count = share(loop, core, cores)
-    down = 2 * core + 1 < cores
+    down = _is_lower(core, cores)
     begin, step, turn = (tirx.Var(name, "int32") for name in ("begin", "step", "turn"))
     body = tirx.SeqStmt([tirx.Bind(loop.loop_var, begin + step * turn), loop.body])
     return tirx.SeqStmt(

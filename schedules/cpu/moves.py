@@ -5,6 +5,7 @@ from typing import Any
 
 from tvm import s_tir
 
+from schedules.cpu.dealing import AWAY
 from schedules.cpu.prefetch import Panel
 from schedules.cpu.prefetch_rows import Rows
 
@@ -29,6 +30,9 @@ class Nest:
     row: Any | None = None
 
 
+# Tiles from which on a core guesses what comes after the last. Measured on Zen 4: units of 14 x 14
+# pixels, whose strips have two to four tiles, take 1 to 10 % longer in two directions.
+FEWEST_TILES = 8
 # Asks the compiler to cut a loop where its last tile is narrower, or its first at an edge.
 PARTITION = "pragma_loop_partition_hint"
 
@@ -41,6 +45,21 @@ def partition(sch: s_tir.Schedule, loop: Any) -> None:
             if x * 4 + i < 10: ...     for i in range(2): ...
     """
     sch.annotate(loop, PARTITION, 1)
+
+
+def away_from_the_middle(sch: s_tir.Schedule, tiles: Any, pixels: int, columns: Any) -> None:
+    """Ask that the lower half of the cores go through a loop over the tiles of so many pixels, each
+    of as many as a loop over columns has, downwards.
+
+    A core that reads what it is to update, the same channels of pixel after pixel, fetches those of
+    pixels beyond its last one, which the next core is to update. Measured with two threads on Zen 4
+    that have no cache in common: kernels of ShuffleNet 1.0x in 3 groups at 28 x 28 pixels take 74
+    and 108 us for 82 and 116, the network 1.3 % less; where they have one, it is the same. A loop
+    whose last tile is narrower stays as it is: cut, it would be several loops of unknown extents.
+    """
+    count, each = (int(sch.get(loop).extent) for loop in (tiles, columns))
+    if count >= FEWEST_TILES and count * each == pixels:
+        sch.annotate(tiles, AWAY, 1)
 
 
 def begin_apart(sch: s_tir.Schedule, nest: Nest) -> None:

@@ -1,31 +1,39 @@
 """The moves of 1x1 convolutions: tiles of pixels, and input channels of a shuffled tensor."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tvm import s_tir
 
-from schedules.cpu.moves import keep_in_registers, partition
+from schedules.cpu.moves import away_from_the_middle, keep_in_registers, partition
+
+if TYPE_CHECKING:
+    from schedules.cpu.pointwise import Pointwise
 
 
 def tiled(
-    sch: s_tir.Schedule, name: str, tile: Any, width: int
+    sch: s_tir.Schedule, name: str, tile: Any, work: "Pointwise"
 ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
-    """Tile the result, of rows of `width` pixels, and put the sums in registers.
+    """Tile the result and put the sums in registers.
 
     The block of sums, the outer loops, and those over the tiles of a vector block.
     """
+    width = work.source.width
     out, sums = sch.get_sblock(name), sch.get_sblock(f"{name}_sum")
     *pixels, g, v, lane = sch.get_loops(out)
     each = tile.strip_rows if len(pixels) == 2 else tile.strip_rows * width
     strip, within = sch.split(pixels[0], [None, each])
     along = [within, *pixels[1:]]
-    column_block, column = sch.split(along.pop(), [None, tile.columns])
+    row = along.pop()
+    row_pixels = int(sch.get(row).extent)
+    column_block, column = sch.split(row, [None, tile.columns])
     tiles = (*along, column_block)
     vector_block, vector = sch.split(v, [None, tile.vectors])
     sch.reorder(strip, g, vector_block, *tiles, column, vector, lane)
     sch.compute_at(sums, column_block, preserve_unit_loops=True)
     sch.set_scope(sums, 0, "local")
     partition(sch, column_block)
+    if work.residual is not None and work.source.rows % tile.strip_rows == 0:
+        away_from_the_middle(sch, column_block, row_pixels, column)
     keep_in_registers(sch, column, vector, lane)
     return sums, (strip, g, vector_block), tiles
 

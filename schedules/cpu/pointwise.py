@@ -186,7 +186,7 @@ def pack(work: Pointwise, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.
 
 def nest(sch: s_tir.Schedule, name: str, work: Pointwise, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    sums, outer, pixels = tiled(sch, name, tile, work.source.width)
+    sums, outer, pixels = tiled(sch, name, tile, work)
     *_, x, group, v, lane, k = sch.get_loops(sums)
     steps = in_turns(sch, k, work.shuffle)
     columns = tile.columns if isinstance(tile.columns, int) else int(sch.get(tile.columns))

@@ -110,7 +110,7 @@ def emit(name: str, work: PointwiseLanes, tensors: Tensors) -> None:
 
 def nest(sch: s_tir.Schedule, name: str, work: PointwiseLanes, tile: Any) -> Nest:
     """Give the stage the loop nest at the top of this file; fields of `tile` may be sampled."""
-    sums, outer, pixels = tiled(sch, name, tile, work.source.width)
+    sums, outer, pixels = tiled(sch, name, tile, work)
     *_, x, group, v, lane, k, d = sch.get_loops(sums)
     values = sch.cache_read(sums, len(sch.get(sums).reads) + DATA, "local")
     sch.reorder(group, k, d, v, x, lane)

@@ -20,6 +20,7 @@ from tvm.tirx import PrimFunc
 from pipeline.compiling import OPTIONS
 from pipeline.lowering import lowering
 from pipeline.targets import host
+from schedules.cpu.dealing import AWAY
 from schedules.cpu.kernel import Kernel
 from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.mean import Mean
@@ -123,6 +124,30 @@ def _counting(turns: int) -> PrimFunc:
     nest = tirx.For(again, 0, 2, tirx.ForKind.SERIAL, shared)
     begin = tirx.BufferStore(count, tirx.IntImm("int32", 0), [0])
     return PrimFunc([order], tirx.SeqStmt([tirx.AllocBuffer(count), begin, nest]))
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 4])
+def test_the_lower_half_of_the_cores_goes_down_where_that_is_asked_for(cores: int) -> None:
+    strips, tiles = 4, 5
+    order = tvm.runtime.tensor(np.zeros((strips, tiles), "int32"))
+    of_phases(phases_of(_counting_away(strips, tiles)), range(cores), cores)(order)
+    each = -(-strips // cores)
+    for strip, own in enumerate(order.numpy().tolist()):
+        assert own == list(range(1, tiles + 1))[:: -1 if 2 * (strip // each) + 1 < cores else 1]
+
+
+def _counting_away(strips: int, tiles: int) -> PrimFunc:
+    """Which tile of a strip is its how-manieth."""
+    order = tirx.decl_buffer((strips, tiles), "int32", name="order")
+    count = tirx.decl_buffer((1,), "int32", name="count", scope="local")
+    strip, tile = tirx.Var("strip", "int32"), tirx.Var("tile", "int32")
+    counted = tirx.BufferStore(count, tirx.BufferLoad(count, [0]) + 1, [0])
+    seen = tirx.BufferStore(order, tirx.BufferLoad(count, [0]), [strip, tile])
+    body = tirx.SeqStmt([counted, seen])
+    inner = tirx.For(tile, 0, tiles, tirx.ForKind.SERIAL, body, annotations={AWAY: 1})
+    begin = tirx.BufferStore(count, tirx.IntImm("int32", 0), [0])
+    nest = tirx.For(strip, 0, strips, tirx.ForKind.PARALLEL, tirx.SeqStmt([begin, inner]))
+    return PrimFunc([order], tirx.SeqStmt([tirx.AllocBuffer(count), nest]))
 
 
 @pytest.mark.parametrize("threads", [1, 2])
