@@ -20,9 +20,9 @@ where cores are near, and with one, it is the same.
 
 Between two large places lies a small one. Where the end of a large one, which the last core writes,
 met the beginning of the next, which is the first core's, that one came by 67 KB of the other's
-lines: by what it fetched ahead, it seems. Measured as above: 2.5 % off ShuffleNet 1.0x in 3 groups,
-3 % off 0.5x and 0.5 % off MobileNet 1.0 where cores are far; a gap of 64 KB in their place does the
-same, and one of 32 KB nothing.
+lines: by what it fetched ahead, it seems. Measured as above, cores far: 1 to 2.5 % off ShuffleNet
+1.0x in 3 groups, 2 to 3 % off 0.5x, up to 0.9 % off MobileNet 1.0; a gap of 64 KB in their place
+does the same, and one of 32 KB nothing.
 """
 
 from collections.abc import Sequence
