@@ -44,8 +44,8 @@ def deal_out() -> Any:
     def transform(module: Any, _context: Any) -> Any:
         functions: dict[Any, Any] = {}
         for name, function in module.functions_items():
-            whole = isinstance(function, tirx.PrimFunc)
-            functions |= dealt(name, function) if whole else {name: function}
+            is_loops = isinstance(function, tirx.PrimFunc)
+            functions |= dealt(name, function) if is_loops else {name: function}
         return tvm.IRModule(functions, attrs=module.attrs, global_infos=module.global_infos)
 
     return tvm.transform.module_pass(transform, opt_level=0, name="DealOut")

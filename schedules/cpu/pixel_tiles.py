@@ -1,17 +1,14 @@
 """The moves of 1x1 convolutions: tiles of pixels, and input channels of a shuffled tensor."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tvm import s_tir
 
 from schedules.cpu.moves import away_from_the_middle, keep_in_registers, partition
 
-if TYPE_CHECKING:
-    from schedules.cpu.pointwise import Pointwise
-
 
 def tiled(
-    sch: s_tir.Schedule, name: str, tile: Any, work: "Pointwise"
+    sch: s_tir.Schedule, name: str, tile: Any, work: Any
 ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
     """Tile the result and put the sums in registers.
 
@@ -23,9 +20,9 @@ def tiled(
     each = tile.strip_rows if len(pixels) == 2 else tile.strip_rows * width
     strip, within = sch.split(pixels[0], [None, each])
     along = [within, *pixels[1:]]
-    row = along.pop()
-    row_pixels = int(sch.get(row).extent)
-    column_block, column = sch.split(row, [None, tile.columns])
+    run = along.pop()
+    length = int(sch.get(run).extent)
+    column_block, column = sch.split(run, [None, tile.columns])
     tiles = (*along, column_block)
     vector_block, vector = sch.split(v, [None, tile.vectors])
     sch.reorder(strip, g, vector_block, *tiles, column, vector, lane)
@@ -33,7 +30,7 @@ def tiled(
     sch.set_scope(sums, 0, "local")
     partition(sch, column_block)
     if work.residual is not None and work.source.rows % tile.strip_rows == 0:
-        away_from_the_middle(sch, column_block, row_pixels, column)
+        away_from_the_middle(sch, column_block, length, column)
     keep_in_registers(sch, column, vector, lane)
     return sums, (strip, g, vector_block), tiles
 

@@ -25,7 +25,7 @@ from schedules.cpu.kernel import Kernel
 from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.mean import Mean
 from schedules.cpu.phases import Phases, bytes_of, phases_of, rounded
-from schedules.cpu.pointwise import Pointwise
+from schedules.cpu.pointwise import Pointwise, Tile
 from schedules.cpu.tiles import with_strips
 from schedules.frame import Frame
 from tests.schedules import layers
@@ -134,6 +134,34 @@ def test_the_lower_half_of_the_cores_goes_down_where_that_is_asked_for(cores: in
     each = -(-strips // cores)
     for strip, own in enumerate(order.numpy().tolist()):
         assert own == list(range(1, tiles + 1))[:: -1 if 2 * (strip // each) + 1 < cores else 1]
+
+
+# Rows, width, a tile's rows and columns, and whether there is what it updates.
+@pytest.mark.parametrize(
+    ("extents", "updates", "away"),
+    [
+        ((4, 16, 2, 4), True, True),
+        ((4, 16, 2, 4), False, False),
+        ((4, 16, 2, 3), True, False),
+        ((4, 8, 1, 4), True, False),
+        ((5, 16, 2, 4), True, False),
+    ],
+    ids=str,
+)
+def test_what_is_updated_in_equal_tiles_is_left_from_the_middle(
+    extents: tuple[int, int, int, int], updates: bool, away: bool
+) -> None:
+    rows, width, strip_rows, columns = extents
+    source, target = (Frame(1, rows, width, channels) for channels in (16, 32))
+    work = Pointwise(source, target, 2, 8, 16, AVX2.lanes, residual=target if updates else None)
+    kernel = layers.alone(work)
+    function = scheduled(kernel, [Tile(strip_rows, columns, 1)], "strips")
+    assert (AWAY in str(function)) == away
+    arguments = arguments_of(kernel)
+    expected = run(program(kernel), kernel, arguments)
+    for cores in (1, 2, 3):
+        made = one_core_after_the_other(function, range(cores), cores)
+        assert_same(called(made, kernel, arguments), expected)
 
 
 def _counting_away(strips: int, tiles: int) -> PrimFunc:
