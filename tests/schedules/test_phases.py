@@ -116,14 +116,20 @@ def test_what_cores_share_again_and_again_they_leave_from_the_middle(cores: int)
 def _counting(turns: int) -> PrimFunc:
     """Which turn of a loop that cores share is a core's how-manieth, the second time."""
     order = tirx.decl_buffer((turns,), "int32", name="order")
-    count = tirx.decl_buffer((1,), "int32", name="count", scope="local")
     again, turn = tirx.Var("again", "int32"), tirx.Var("turn", "int32")
-    counted = tirx.BufferStore(count, tirx.BufferLoad(count, [0]) + 1, [0])
-    seen = tirx.BufferStore(order, tirx.BufferLoad(count, [0]), [turn])
-    shared = tirx.For(turn, 0, turns, tirx.ForKind.PARALLEL, tirx.SeqStmt([counted, seen]))
+    count, begin, counting = _counted(order, [turn])
+    shared = tirx.For(turn, 0, turns, tirx.ForKind.PARALLEL, counting)
     nest = tirx.For(again, 0, 2, tirx.ForKind.SERIAL, shared)
-    begin = tirx.BufferStore(count, tirx.IntImm("int32", 0), [0])
     return PrimFunc([order], tirx.SeqStmt([tirx.AllocBuffer(count), begin, nest]))
+
+
+def _counted(order: Any, place: list[Any]) -> tuple[Any, Any, Any]:
+    """A count, what begins it, and what adds one and writes it to a place of `order`."""
+    count = tirx.decl_buffer((1,), "int32", name="count", scope="local")
+    begin = tirx.BufferStore(count, tirx.IntImm("int32", 0), [0])
+    one_more = tirx.BufferStore(count, tirx.BufferLoad(count, [0]) + 1, [0])
+    seen = tirx.BufferStore(order, tirx.BufferLoad(count, [0]), place)
+    return count, begin, tirx.SeqStmt([one_more, seen])
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3, 4])
@@ -167,13 +173,9 @@ def test_what_is_updated_in_equal_tiles_is_left_from_the_middle(
 def _counting_away(strips: int, tiles: int) -> PrimFunc:
     """Which tile of a strip is its how-manieth."""
     order = tirx.decl_buffer((strips, tiles), "int32", name="order")
-    count = tirx.decl_buffer((1,), "int32", name="count", scope="local")
     strip, tile = tirx.Var("strip", "int32"), tirx.Var("tile", "int32")
-    counted = tirx.BufferStore(count, tirx.BufferLoad(count, [0]) + 1, [0])
-    seen = tirx.BufferStore(order, tirx.BufferLoad(count, [0]), [strip, tile])
-    body = tirx.SeqStmt([counted, seen])
-    inner = tirx.For(tile, 0, tiles, tirx.ForKind.SERIAL, body, annotations={AWAY: 1})
-    begin = tirx.BufferStore(count, tirx.IntImm("int32", 0), [0])
+    count, begin, counting = _counted(order, [strip, tile])
+    inner = tirx.For(tile, 0, tiles, tirx.ForKind.SERIAL, counting, annotations={AWAY: 1})
     nest = tirx.For(strip, 0, strips, tirx.ForKind.PARALLEL, tirx.SeqStmt([begin, inner]))
     return PrimFunc([order], tirx.SeqStmt([tirx.AllocBuffer(count), nest]))
 
