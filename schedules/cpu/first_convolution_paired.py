@@ -2,21 +2,23 @@
 
     for strip in parallel:                           # strip_rows rows of output pixels
         for two rows:
-            differences of the five rows of the image under them, and of columns of these
-            for column_block:                        # `columns` columns, in pairs
-                sum[two rows, columns, vectors] = ...                # lives in registers
-                out[two rows, columns] = relu(sum)
+            for some pairs of columns:
+                what they multiply, of the five rows of the image under them
+                for column_block:                    # `columns` columns, in pairs
+                    sum[two rows, columns, vectors] = ...            # lives in registers
+                    out[two rows, columns] = relu(sum)
 
-How they are made is in `paired_sums.py`: 25 multiply-adds in place of 36. Where a pool of 3x3 and
-stride 2 reads nothing else it is begun here: `out` is the maximum over columns, taken while these
-are in registers, so that half as much is stored. The maximum over rows is a stage of its own
-(`row_pool.py`). Measured with one thread on Zen 4, 24 channels of 224 x 224 pixels, this and the
-pool take 149 us, and 164 us with a multiply-add for each tap; in ShuffleNet 1.0x, where the image
-and what is written come from further away, the first kernel takes 6 to 8 us less of 250 in three of
-five runs, 19 less in one and 3 more in one. On Zen 3, with vectors of 8 lanes, that kernel takes 22
-to 35 us less of 404 to 443. Other channels have too many sums for 16 registers, or too few to keep
-a core busy: with 16 of them the first kernel of MobileNet 0.5 takes 7 % longer, so that they stay
-as they are.
+How they are made is in `paired_sums.py`: 25 multiply-adds in place of 36, and what they multiply in
+`paired_places.py`. Where a pool of 3x3 and stride 2 reads nothing else it is begun here: `out` is
+the maximum over columns, taken while these are in registers, so that half as much is stored. The
+maximum over rows is a stage of its own (`row_pool.py`). Measured with one thread on Zen 4, 24
+channels of 224 x 224 pixels, this and the pool take 130 us, by AVX2 136 us, and 171 us with a
+multiply-add for each tap. With places of whole rows, of which half were differences and the others
+in the image, it took 136 to 142 us, and in ShuffleNet 1.0x in 3 groups, where the image and what is
+written come from further away, 7 to 12 us more than now. On Zen 3, with vectors of 8 lanes, those
+took 22 to 35 us off a first kernel of 404 to 443. Other channels have too many sums for 16
+registers, or too few to keep a core busy: with 16 of them the first kernel of MobileNet 0.5 takes
+7 % longer, so that they stay as they are.
 """
 
 from dataclasses import dataclass
@@ -31,8 +33,10 @@ from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
 from schedules.cpu.first_convolution import FirstConvolution
+from schedules.cpu.frame_pointer import aligned_stack
 from schedules.cpu.moves import Nest
-from schedules.cpu.paired_sums import PAIR, PAIRED, UNDER, Sums, emit_differences, paired
+from schedules.cpu.paired_places import AT_ONCE, PAIR, STEP, UNDER, emit_places, no_places
+from schedules.cpu.paired_sums import PAIRED, Sums, paired
 from schedules.cpu.prefetch_later import mark_turns
 from schedules.cpu.prefetch_rows import Rows
 from schedules.cpu.products import ENOUGH
@@ -41,8 +45,8 @@ from schedules.program import Tensors, block, local, store, zero
 
 NESTS = 1
 STRIDE = 2
-# Columns of a tile. Measured on Zen 4: MobileNet 0.5, of 16 channels, takes 0.3 % longer with 8 of
-# them, and 0.6 % with 14.
+# Columns of a tile, at most; some make up the pairs whose places are made at once. Measured
+# on Zen 4: MobileNet 0.5, of 16 channels, takes 0.3 % longer with 8 of them, and 0.6 % with 14.
 MOST = 4
 # Multiply-adds that a core starts in a cycle, at most.
 MOST_AT_ONCE = 16
@@ -63,11 +67,6 @@ class PairedFirstConvolution(FirstConvolution):
     def rows_at_once(self) -> int:
         """Rows that are made one with the other."""
         return PAIR
-
-    @property
-    def blocks(self) -> int:
-        """Tiles of two rows."""
-        return self.source.width // STRIDE // self.columns
 
     @property
     def macs(self) -> int:
@@ -91,8 +90,8 @@ def columns_of(work: FirstConvolution, machine: Machine) -> int | None:
     """Columns of a tile, if tiles make up the rows of a 3x3 convolution, padded by one."""
     image, made = work.source, work.target
     even = image.height % (STRIDE * PAIR) == 0 and image.width % (STRIDE * PAIR) == 0
-    # Columns are taken from each other as whole vectors.
-    served = even and work.stride == STRIDE and 1 < work.lanes <= image.width - STRIDE
+    # The last places of a row are made with some of those before them.
+    served = even and work.stride == STRIDE and work.lanes > 1 and image.width >= AT_ONCE * STEP
     # Neither measured where multiply-adds take nothing from memory, nor where a core starts more
     # than sixteen in a cycle.
     known = machine.memory_operands and machine.fma_lanes <= MOST_AT_ONCE
@@ -127,16 +126,29 @@ def _emit_rows(name: str, work: PairedFirstConvolution, tensors: Tensors, first:
     if work.pooled:
         for row, v in each:
             T.buffer_store(before, T.broadcast(zero(work.dtype), work.lanes), [row, v])
-    less = emit_differences(name, work, tensors["data"], first)
-    with T.serial(work.blocks) as number:
-        IRBuilder.name("tile", number)
-        left = number * columns
-        Sums(work, tensors, less, first, left, made).emit(name)
-        if work.pooled:
-            _finish_pooled(work, out, (first, left), made, before)
-        else:
-            for x, (row, v) in product(range(columns), each):
-                _finish(work, out, (first + row, left + x, v), made[row, x, v])
+    T.evaluate(aligned_stack())
+    places = no_places(name, work)
+
+    def emit_some(name: str, begin: Any, skipped: int = 0) -> None:
+        """Make the places of some pairs, and the tiles of them but for those made before."""
+        emit_places(work, tensors["data"], places, first, begin)
+        with T.serial((AT_ONCE - skipped) * PAIR // columns) as number:
+            IRBuilder.name("tile", number)
+            pair = skipped + number * (columns // PAIR)
+            left = (begin + pair) * PAIR
+            Sums(work, tensors, places, pair, first, left, made).emit(name)
+            if work.pooled:
+                _finish_pooled(work, out, (first, left), made, before)
+            else:
+                for x, (row, v) in product(range(columns), each):
+                    _finish(work, out, (first + row, left + x, v), made[row, x, v])
+
+    pairs = work.source.width // STEP
+    with T.serial(pairs // AT_ONCE) as some:
+        IRBuilder.name("some", some)
+        emit_some(name, some * AT_ONCE)
+    if pairs % AT_ONCE:
+        emit_some(f"{name}_rest", pairs - AT_ONCE, AT_ONCE - pairs % AT_ONCE)
 
 
 def _finish_pooled(

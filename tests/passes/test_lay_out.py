@@ -99,6 +99,9 @@ def test_a_pool_of_what_is_read_elsewhere_or_is_signed_stays_whole() -> None:
 def test_rows_and_columns_that_are_no_pairs_or_do_not_fit_are_not_paired() -> None:
     whole = ["FirstConvolution", "Pool"]
     assert kinds(pooled_after(24, width=118), NARROW_PAIRS) == whole
+    # Fewer pairs than are made ready at once.
+    assert kinds(pooled_after(24, width=28), NARROW_PAIRS) == whole
+    assert kinds(pooled_after(24, width=36), NARROW_PAIRS) == ["PairedFirstConvolution", "RowPool"]
     # Sums of 2 x 2 pixels of 7 vectors of 16, and the weights of a tap.
     assert kinds(pooled_after(96), NARROW_PAIRS) == ["PairedFirstConvolution", "RowPool"]
     assert kinds(pooled_after(112), NARROW_PAIRS) == whole

@@ -24,7 +24,7 @@ def fetches_in(
 
     Of a `buffer`, or of any.
     """
-    if isinstance(stmt, tirx.Evaluate):
+    if isinstance(stmt, tirx.Evaluate) and stmt.value.op.name == "tirx.prefetch":
         (load,) = stmt.value.args[0].args
         if load.source.name == buffer or not buffer:
             yield load.indices, loops

@@ -167,8 +167,9 @@ def first_deep(layer: tuple[int, ...], machine: Machine) -> FirstConvolutionDeep
 
 # Images, height, width, channels, columns of a tile, and whether a pool takes their maximum.
 PAIRED_IMAGES = [
-    (1, 32, 56, 24, 4, True), (2, 16, 24, 17, 6, True), (1, 4, 24, 8, 4, False),
-    (1, 8, 8, 5, 2, True), (3, 12, 20, 16, 2, False), (1, 32, 36, 32, 6, False),
+    (1, 32, 56, 24, 4, True), (2, 16, 44, 17, 2, True), (1, 4, 40, 8, 4, False),
+    (1, 8, 32, 5, 2, True), (3, 12, 36, 16, 2, False), (1, 32, 48, 32, 4, False),
+    (2, 8, 64, 24, 4, True),
 ]  # fmt: skip
 
 

@@ -160,10 +160,10 @@ def test_every_line_of_the_rows_under_the_next_pair_is_fetched_once(
     work = PairedFirstConvolution(Planes(images, 3, height, width), target, 2, 8, columns=columns)
     function = scheduled(alone(work), [first_convolution_paired.Tile(4)], "strips")
     fetched = Counter()
-    for (place, (*_, tile, plane)), pair in product(
+    for (place, (*_, some, tile, plane)), pair in product(
         fetches_in(function.body), range(target.rows // 2)
     ):
-        *places, column = values(place, (tile, plane), v_r=pair)
+        *places, column = values(place, (some, tile, plane), v_r=pair)
         found = [one.ravel().tolist() for one in (*places, column // PER_LINE)]
         fetched.update(zip(*found, strict=True))
     lines = range(width // PER_LINE)

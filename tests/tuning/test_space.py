@@ -47,7 +47,7 @@ def works(machine: Machine) -> list[Any]:
         Depthwise(BORDERED, NARROW, 2, lanes),
         FirstConvolution(Planes(1, 3, 28, 28), NARROW, 2, lanes),
         FirstConvolutionDeep(Planes(1, 3, 28, 28), HALF, 2, 8),
-        PairedFirstConvolution(Planes(1, 3, 28, 28), NARROW, 2, lanes, columns=2),
+        PairedFirstConvolution(Planes(1, 3, 32, 32), Frame(1, 16, 16, 60), 2, lanes, columns=2),
         RowPool(Frame(1, 27, 14, 60), NARROW, "max", 2, lanes),
         Pool(BORDERED, WIDE, "average", 2, lanes, 180),
         PointwiseDeep(NARROW, NARROW, 3, 20, 20, 16, 4, 2, 4),
