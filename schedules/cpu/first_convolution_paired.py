@@ -32,12 +32,12 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from schedules.activation import activate
+from schedules.cpu.fetching_steps import mark_turns
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.frame_pointer import aligned_stack
 from schedules.cpu.moves import Nest
 from schedules.cpu.paired_places import AT_ONCE, PAIR, STEP, UNDER, emit_places, no_places
 from schedules.cpu.paired_sums import PAIRED, Sums, paired
-from schedules.cpu.prefetch_later import mark_turns
 from schedules.cpu.prefetch_rows import Rows
 from schedules.cpu.products import ENOUGH
 from schedules.machine import Machine

@@ -13,6 +13,7 @@ from tvm.tirx import PrimFunc
 
 from schedules.cpu.border import Border
 from schedules.cpu.depthwise import Depthwise
+from schedules.cpu.fetching_steps import mark
 from schedules.cpu.first_convolution import FirstConvolution
 from schedules.cpu.halo import Ring, rows_apart
 from schedules.cpu.kernel import Kernel, Stage
@@ -22,7 +23,7 @@ from schedules.cpu.overlap import rows_first, steps_of, strip_tile
 from schedules.cpu.phases import READS_APART, STRIP_ROWS
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.prefetch import fetching_ahead
-from schedules.cpu.prefetch_later import mark
+from schedules.cpu.prefetch_results import results_ahead
 from schedules.cpu.prefetch_rows import rows_ahead
 from schedules.cpu.prefetch_windows import windows_ahead
 from schedules.cpu.shares import Shared, in_shares
@@ -116,6 +117,7 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], sharing: Sharing) -> PrimFun
             if isinstance(frame, Frame) and not isinstance(frame, Ring)
         }
         made = in_steps(whole, borders, strips, Steps(steps, first, passing))
+        made = results_ahead(made, kernel, rows // steps)
         held = {name: frame.halo.held for name, frame in own.items() if isinstance(frame, Ring)}
         held |= {name: sum(both) for name, both in passing.items()}
         return _in_place(made, kernel).with_attr(STRIP_ROWS, held)

@@ -28,6 +28,7 @@ import numpy as np
 from tvm import s_tir, tirx
 from tvm.tirx import PrimFunc
 
+from schedules.cpu.fetching_steps import MARK
 from schedules.cpu.statements import loops_changed, with_body, within_block
 from schedules.machine import LINE
 
@@ -36,8 +37,6 @@ READ, SOON, LATER, DATA = 0, 3, 2, 1
 # Lines a tile from which on it fetches its share. Measured on Zen 3, in turns: the first kernel of
 # ShuffleNet 1.0x in 3 groups takes 365 us so, and 431 where its tiles fetch a line or two each.
 FEWEST_LINES = 8
-# The annotation of a loop whose steps may fetch for later kernels: the multiply-adds of one.
-MARK = "multiply_adds"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def fetching_ahead(sch: s_tir.Schedule, panel: Panel, weight: str) -> PrimFunc:
     so many that hardly any does.
     """
     function = sch.mod["main"]
-    buffer = _parameter(function, weight)
+    buffer = parameter(function, weight)
     pixels = [sch.get(loop) for loop in panel.pixels]
     steps = [sch.get(loop) for loop in panel.steps]
     groups, vectors, *rest = (int(extent) for extent in buffer.shape)
@@ -97,17 +96,17 @@ def fetching(  # noqa: PLR0913 - where, and what
     sch: s_tir.Schedule,
     loop: Any,
     block: str,
-    parameter: str,
+    data: str,
     places: Callable[[list[Any]], list[list[Any]]],
     when: int = SOON,
 ) -> PrimFunc:
     """The scheduled function, where each iteration of a loop ends with fetching lines.
 
-    They are the lines of `parameter` at the `places` that follow from what the axes of the block
-    are, the innermost in the loop, in its first iteration there.
+    They are the lines of the parameter `data` at the `places` that follow from what the axes of the
+    block are, the innermost in the loop, in its first iteration there.
     """
     function = sch.mod["main"]
-    buffer = _parameter(function, parameter)
+    buffer = parameter(function, data)
 
     variable = sch.get(loop).loop_var
 
@@ -127,7 +126,8 @@ def fetch(buffer: Any, place: list[Any], when: int = SOON) -> Any:
     return tirx.Evaluate(tirx.call_intrin("void", "tirx.prefetch", address, READ, when, DATA))
 
 
-def _parameter(function: PrimFunc, name: str) -> Any:
+def parameter(function: PrimFunc, name: str) -> Any:
+    """The buffer that a function takes under that name."""
     (buffer,) = (one for one in function.params if one.name == name)
     return buffer
 

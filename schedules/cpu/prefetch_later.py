@@ -18,54 +18,26 @@ A line that is fetched twice costs nothing that could be measured, as long as a 
 multiply; so a step fetches one, the same again where there are more steps than lines.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil, prod
+from math import ceil
 from typing import Any
 
-from tvm import DataType, s_tir, tirx
+from tvm import tirx
 from tvm.tirx import PrimFunc
 
+from schedules.cpu.fetching_steps import MARK, Steps, steps_changed, steps_in
 from schedules.cpu.phases import Phase, Phases
-from schedules.cpu.prefetch import MARK, Panel, count, fetch
-from schedules.cpu.statements import loops_changed, with_body
+from schedules.cpu.prefetch import count, fetch
+from schedules.cpu.statements import with_body
 from schedules.machine import LINE
 
-# Steps from which on they stay a loop, and multiply-adds from which on one has time for a fetch.
-# Measured on Zen 4: with fetches in 7 steps of 1200 multiply-adds a unit takes 8 % longer, in steps
-# of 48 and 96 it takes 3 %. On Zen 3, whose steps have 96, ShuffleNet 1.0x in 3 groups takes 3 to
-# 5 % longer so, and MobileNet 1.0 13 % with two threads; with some lines before each tile, in place
-# of one a step, up to 3 %.
-FEWEST_STEPS, FEWEST_MACS = 24, 128
 # Bytes for each multiply-add, 15 GB/s beside 59 GMAC/s, and bytes a step at most. The later a line
 # is fetched, the less of what is read before it leaves the second-level cache for it: with half of
 # both, kernels of ShuffleNet fetch a classifier's weights from 14 x 14 pixels on, each of which
 # takes 0.5 % longer, and in 3 groups the network 0.3 to 0.6 %; with one group, and MobileNet 1.0,
 # take as long.
 PACE, MOST = 1 / 4, LINE
-
-
-@dataclass(frozen=True)
-class _Steps:
-    """A loop over steps, and the loops around it."""
-
-    loop: Any
-    around: tuple[Any, ...]
-
-    @property
-    def tiles(self) -> int:
-        """How often the loop runs."""
-        return prod(int(loop.extent) for loop in self.around)
-
-    @property
-    def count(self) -> int:
-        """Steps in all."""
-        return self.tiles * int(self.loop.extent)
-
-    @property
-    def room(self) -> float:
-        """Bytes that they have time to fetch."""
-        return self.count * min(PACE * int(self.loop.annotations[MARK]), MOST)
 
 
 @dataclass(frozen=True)
@@ -78,32 +50,10 @@ class _Halves:
     apart: Any
 
 
-def mark(sch: s_tir.Schedule, sums: Any, panel: Panel) -> None:
-    """Say of the loop over the steps of a block of sums that it may fetch, if it has the time."""
-    steps = panel.steps[-1]
-    loops = sch.get_loops(sums)
-    variable = sch.get(steps).loop_var
-    (at,) = (n for n, loop in enumerate(loops) if sch.get(loop).loop_var.same_as(variable))
-    macs = prod(int(sch.get(loop).extent) for loop in loops[at + 1 :])
-    if panel.macs is None:
-        (written,) = sch.get(sums).writes
-        macs *= int(DataType(str(written.source.dtype)).lanes)
-    else:
-        macs *= panel.macs
-    if int(sch.get(steps).extent) >= FEWEST_STEPS and macs >= FEWEST_MACS:
-        sch.annotate(steps, MARK, macs)
-
-
-def mark_turns(sch: s_tir.Schedule, turns: Any, around: Sequence[Any], macs: int) -> None:
-    """Say the same of a loop over tiles, which with those around it makes so many multiply-adds."""
-    each = macs // prod(int(sch.get(loop).extent) for loop in (turns, *around))
-    if each >= FEWEST_MACS:
-        sch.annotate(turns, MARK, each)
-
-
 def room(made: Phases) -> int:
     """Bytes that phases have time to fetch."""
-    return int(sum(steps.room for phase in made.phases for steps in _marked(phase.function)))
+    steps = [one for phase in made.phases for one in steps_in(phase.function.body)]
+    return int(sum(one.count * min(PACE * one.macs, MOST) for one in steps))
 
 
 def fetching_later(made: Phases, size: int) -> Phases:
@@ -118,10 +68,10 @@ def fetching_later(made: Phases, size: int) -> Phases:
         tirx.decl_buffer((2 * lines * LINE,), "uint8", name="later"),
         *(tirx.Var(name, "int32") for name in ("first_half", "apart")),
     )
-    total = sum(steps.count for phase in made.phases for steps in _marked(phase.function))
+    total = sum(steps.count for phase in made.phases for steps in steps_in(phase.function.body))
     done = 0
 
-    def fetching(steps: _Steps) -> Any:
+    def fetching(steps: Steps) -> Any:
         nonlocal done
         first = done * lines // total
         done += steps.count
@@ -129,59 +79,36 @@ def fetching_later(made: Phases, size: int) -> Phases:
 
     number = len(made.parameters) + len(made.scratch)
     phases = [
-        _with_places(phase, halves, number, fetching) if _marked(phase.function) else phase
+        _with_places(phase, halves, number, fetching) if steps_in(phase.function.body) else phase
         for phase in made.phases
     ]
     return replace(made, phases=tuple(phases))
 
 
 def _with_places(
-    phase: Phase, halves: _Halves, number: int, fetching: Callable[[_Steps], Any]
+    phase: Phase, halves: _Halves, number: int, fetching: Callable[[Steps], Any]
 ) -> Phase:
     """The phase, its marked loops changed, with where it fetches."""
     *places, core, cores = phase.function.params
     place = tirx.Var("later_place", halves.buffer.data.ty)
-    body = _changed(phase.function.body, fetching)
+    body = steps_changed(phase.function.body, fetching)
     body = tirx.SeqStmt([tirx.DeclBuffer(halves.buffer, data=place), body])
     parameters = [*places, place, halves.first, halves.apart, core, cores]
     function = PrimFunc(parameters, body, attrs=phase.function.attrs)
     return Phase(function, (*phase.tensors, number, number + 1, number + 2))
 
 
-def _marked(function: PrimFunc) -> list[_Steps]:
-    found: list[_Steps] = []
-
-    def see(steps: _Steps) -> Any:
-        found.append(steps)
-        return steps.loop
-
-    _changed(function.body, see)
-    return found
-
-
-def _changed(body: Any, change: Callable[[_Steps], Any]) -> Any:
-    """The body with every marked loop changed."""
-
-    def marked(loop: Any, around: tuple[Any, ...]) -> Any:
-        return change(_Steps(loop, around)) if MARK in loop.annotations else None
-
-    return loops_changed(body, marked)
-
-
-def _with_fetches(steps: _Steps, halves: _Halves, first: int, lines: int) -> Any:
-    """The loop fetching so many lines from one on, of both halves: each tile its share, which it
-    ends with. Tiles are counted such that those of a core follow each other."""
+def _with_fetches(steps: Steps, halves: _Halves, first: int, lines: int) -> Any:
+    """The loop fetching so many lines from one on, of both halves. Tiles are counted such that
+    those of a core follow each other."""
     loop = steps.loop
     kept = {key: value for key, value in loop.annotations.items() if key != MARK}
     if not lines:
         return with_body(loop, loop.body, kept)
     tiles = ceil(steps.tiles / 2)
-    share = ceil(lines / tiles)
     tile = count(sorted(steps.around, key=lambda one: one.kind != tirx.ForKind.PARALLEL))
     # Of a condition the compiler would make two loops over tiles.
     half = halves.first + tirx.truncdiv(tile, tiles) * halves.apart
-    begin = first + tirx.Min(tirx.truncmod(tile, tiles) * share, lines - share)
-    a_step = ceil(share * LINE / int(loop.extent))
-    ahead = tirx.Min(loop.loop_var * a_step, (share - 1) * LINE)
-    ending = fetch(halves.buffer, [half + begin * LINE + ahead])
+    line = first * LINE + steps.line(tirx.truncmod(tile, tiles), tiles, lines)
+    ending = fetch(halves.buffer, [half + line])
     return with_body(loop, tirx.SeqStmt([loop.body, ending]), kept)

@@ -10,12 +10,12 @@ from torch.nn import functional
 from pipeline.analysis.code import code_of
 from pipeline.targets import target_named
 from schedules.cpu import pointwise_uneven
+from schedules.cpu.fetching_steps import MARK
 from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.pointwise_deep import PointwiseDeep
 from schedules.cpu.pointwise_parts import parts
 from schedules.cpu.pointwise_uneven import PointwiseUneven, Tile
-from schedules.cpu.prefetch import MARK
 from schedules.frame import Frame
 from schedules.machine import Machine
 from tests.schedules.fetches import elements, fetches_in, lines_of

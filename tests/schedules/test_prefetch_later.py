@@ -8,12 +8,13 @@ from tvm import tirx
 from tvm.tirx import PrimFunc
 
 from schedules.cpu import pointwise
+from schedules.cpu.fetching_steps import FEWEST_STEPS
 from schedules.cpu.kernel_function import program, scheduled
 from schedules.cpu.operators import operator
 from schedules.cpu.phases import Phases, phases_of
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.prefetch import without_fetches
-from schedules.cpu.prefetch_later import FEWEST_STEPS, fetching_later, room
+from schedules.cpu.prefetch_later import fetching_later, room
 from schedules.frame import Frame
 from schedules.machine import LINE
 from tests.schedules import layers
