@@ -1,8 +1,8 @@
 """A function whose vectors on the stack begin where vectors of their size may.
 
 The compiler lets those that find no register lie on any 16 bytes, by where the stack of the caller
-ends, unless a function has a frame pointer: half of them then lie across two lines, in some
-processes and not in others.
+ends, unless a function has a frame pointer: in some processes half of those of 32 bytes then lie
+across two lines, and in others none.
 """
 
 from typing import Any

@@ -91,6 +91,17 @@ def test_a_paired_first_convolution_keeps_its_sums_in_registers(pooled: bool) ->
     assert all(count.spills == 0 for count in counts)
 
 
+def test_vectors_of_a_paired_first_convolution_lie_in_whole_lines() -> None:
+    """Its stack is aligned to its vectors, of 32 bytes, whatever the caller's is."""
+    image, made = Planes(1, 3, 224, 224), Frame(1, 112, 56, 24)
+    work = PairedFirstConvolution(image, made, 2, 8, columns=4, pooled=True)
+    function = scheduled(alone(work), [PairedTile(2)], "strips")
+    code = compile_function(function, target_named("x86-64-v4")).mod.inspect_source("asm")
+    assert re.search(r"andq\s+\$-32, %rsp", code)
+    assert re.search(r"vmovaps\s+-?\d*\(%rsp\), %ymm", code)
+    assert not re.search(r"vmovups\s+-?\d*\(%rsp\), %ymm", code)
+
+
 @pytest.mark.parametrize(("core", "dtype"), ARM_CORES)
 def test_tiles_by_hand_for_arm_do_not_spill(core: str, dtype: str) -> None:
     target = target_named(core, dtype=dtype)
