@@ -45,8 +45,8 @@ from schedules.program import Tensors, block, local, store, zero
 
 NESTS = 1
 STRIDE = 2
-# Columns of a tile, at most: whole tiles make up the pairs whose places are made at once. Measured on
-# Zen 4: MobileNet 0.5, of 16 channels, takes 0.3 % longer with 8 of them, and 0.6 % with 14.
+# Columns of a tile, at most: whole tiles make up the pairs whose places are made at once. Measured
+# on Zen 4: MobileNet 0.5, of 16 channels, takes 0.3 % longer with 8 of them, and 0.6 % with 14.
 MOST = 4
 # Multiply-adds that a core starts in a cycle, at most.
 MOST_AT_ONCE = 16
