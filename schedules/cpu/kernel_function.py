@@ -20,11 +20,12 @@ from schedules.cpu.kernel import Kernel, Stage
 from schedules.cpu.moves import Nest, begin_apart
 from schedules.cpu.operators import operator
 from schedules.cpu.overlap import rows_first, steps_of, strip_tile
-from schedules.cpu.phases import READS_APART, STRIP_ROWS
+from schedules.cpu.phases import FAR_ROWS, READS_APART, STRIP_ROWS
 from schedules.cpu.pointwise import Pointwise
 from schedules.cpu.prefetch import fetching_ahead
 from schedules.cpu.prefetch_results import results_ahead
 from schedules.cpu.prefetch_rows import rows_ahead
+from schedules.cpu.prefetch_strips import far_rows
 from schedules.cpu.prefetch_windows import windows_ahead
 from schedules.cpu.shares import Shared, in_shares
 from schedules.cpu.sharing import Sharing
@@ -128,6 +129,8 @@ def scheduled(kernel: Kernel, tiles: Sequence[Any], sharing: Sharing) -> PrimFun
         target = kernel.stages[-1].work.target
         return made.with_attr(READS_APART, True) if target.pixels == target.images else made
     made = _in_place(in_strips(whole, borders, strips), kernel)
+    far = {name: [own.rows, own.later] for name, own in far_rows(kernel, rows).items()}
+    made = made.with_attr(FAR_ROWS, far)
     return made.with_attr(STRIP_ROWS, dict.fromkeys(kernel.scratch, rows))
 
 

@@ -38,10 +38,11 @@ def fetches_in(
         yield from fetches_in(stmt.body, around, buffer)
 
 
-def elements(indices: Any, loops: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    """The element that indices name, some beyond their extent, in every iteration of the loops."""
+def elements(indices: Any, loops: tuple[Any, ...], shape: tuple[int, ...], **known: int) -> Any:
+    """The element that indices name, some beyond their extent, in every iteration of the loops,
+    where other variables have `known` values."""
     flat: Any = 0
-    for index, extent in zip(values(indices, loops), shape, strict=True):
+    for index, extent in zip(values(indices, loops, **known), shape, strict=True):
         flat = flat * extent + index
     return flat
 
