@@ -14,7 +14,8 @@ from tvm.ir import Call, GlobalVar
 from tvm.tirx import PrimFunc
 from tvm_ffi import structural_map, structural_walk
 
-from schedules.cpu.waiting import can_wait, wait, with_flags
+from schedules.cpu.frame_pointer import aligned_stack
+from schedules.cpu.waiting import on_x86, wait, with_flags
 
 # Cores that a region tells from each other; of more, some are idle.
 MOST = 256
@@ -45,23 +46,32 @@ def dealt(name: GlobalVar, function: PrimFunc) -> dict[GlobalVar, PrimFunc]:
     compiler keeps what either needs in registers, and has too few for the sums.
     """
     if not function.attrs or PHASE not in function.attrs:
-        launched = partial(_launched, own_waits=can_wait(function))
+        launched = partial(_launched, own_waits=on_x86(function))
         body = structural_map(function.body, (tirx.AttrStmt, launched))
         return {name: function.with_body(body)}
     loops: list[Any] = []
     structural_walk(function.body, (tirx.For, loops.append), order="pre")
     if not any(_goes_away(loop) for loop in loops):
-        return {name: function.with_body(_share_of(function))}
+        return {name: function.with_body(_share_on_stack(function))}
     made = {}
     calls = []
     for way, body in (("down", _downwards(function.body)), ("up", function.body)):
         symbol = f"{function.attrs['global_symbol']}_{way}"
         own = function.with_body(body)
-        own = own.with_body(_share_of(own)).with_attr("global_symbol", symbol)
+        own = own.with_body(_share_on_stack(own)).with_attr("global_symbol", symbol)
         made[GlobalVar(symbol)] = own
         calls.append(tirx.Evaluate(tirx.call_extern("int32", symbol, *function.params)))
     core, cores = list(function.params)[-2:]
     return {name: function.with_body(tirx.IfThenElse(_is_lower(core, cores), *calls)), **made}
+
+
+def _share_on_stack(function: PrimFunc) -> Any:
+    """What a core does of a phase, its vectors in whole lines of the stack where they are wider
+    than all stacks are aligned to."""
+    share_of = _share_of(function)
+    if not on_x86(function):
+        return share_of
+    return tirx.SeqStmt([tirx.Evaluate(aligned_stack()), share_of])
 
 
 def _share_of(function: PrimFunc) -> Any:

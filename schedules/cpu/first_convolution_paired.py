@@ -34,7 +34,6 @@ from tvm.script.ir_builder import tirx as T
 from schedules.activation import activate
 from schedules.cpu.fetching_steps import mark_turns
 from schedules.cpu.first_convolution import FirstConvolution
-from schedules.cpu.frame_pointer import aligned_stack
 from schedules.cpu.moves import Nest
 from schedules.cpu.paired_places import AT_ONCE, PAIR, STEP, UNDER, emit_places, no_places
 from schedules.cpu.paired_sums import PAIRED, Sums, paired
@@ -126,7 +125,6 @@ def _emit_rows(name: str, work: PairedFirstConvolution, tensors: Tensors, first:
     if work.pooled:
         for row, v in each:
             T.buffer_store(before, T.broadcast(zero(work.dtype), work.lanes), [row, v])
-    T.evaluate(aligned_stack())
     places = no_places(name, work)
 
     def emit_some(name: str, begin: Any, skipped: int = 0) -> None:

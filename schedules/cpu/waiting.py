@@ -25,7 +25,7 @@ LOOKS = 100
 PAUSE, LOADED, STORED = "llvm.x86.sse2.pause", "llvm.x86.sse2.lfence", "llvm.x86.sse.sfence"
 
 
-def can_wait(function: Any) -> bool:
+def on_x86(function: Any) -> bool:
     """Whether a function is for a target that has these instructions."""
     target = (function.attrs or {}).get("target")
     return target is not None and str(target.attrs.get("mtriple", "")).startswith("x86_64")

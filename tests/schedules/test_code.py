@@ -20,6 +20,7 @@ from schedules.cpu.pointwise_lanes import PointwiseLanes
 from schedules.cpu.prefetch import without_fetches
 from schedules.frame import Frame, Planes
 from schedules.machine import Machine
+from tests.schedules import layers
 from tests.schedules.layers import alone
 from tests.schedules.running import AVX2
 
@@ -100,6 +101,17 @@ def test_vectors_of_a_paired_first_convolution_lie_in_whole_lines() -> None:
     assert re.search(r"andq\s+\$-32, %rsp", code)
     assert re.search(r"vmovaps\s+-?\d*\(%rsp\), %ymm", code)
     assert not re.search(r"vmovups\s+-?\d*\(%rsp\), %ymm", code)
+
+
+def test_vectors_of_any_kernel_lie_in_whole_lines() -> None:
+    """A unit of which the compiler keeps some on the stack, of 64 bytes."""
+    target = target_named("x86-64-v4")
+    kernel = layers.unit((6, 40, 20, 3, 80), target.machine, border=0)
+    tiles = [operator(one.work).hand_tiles(one.work, target.machine, 1)[0] for one in kernel.stages]
+    code = compile_function(scheduled(kernel, tiles, "strips"), target).mod.inspect_source("asm")
+    assert re.search(r"andq\s+\$-64, %rsp", code)
+    assert re.search(r"vmovaps\s+-?\d*\(%rsp\), %zmm", code)
+    assert not re.search(r"vmovups\s+-?\d*\(%rsp\), %zmm", code)
 
 
 @pytest.mark.parametrize(("core", "dtype"), ARM_CORES)
