@@ -54,7 +54,9 @@ def compile_network(module: IRModule, target: Target, apart: bool = False) -> An
         for name, function in module.functions_items()
     }
     module = IRModule(held, attrs=module.attrs, global_infos=module.global_infos)
-    module = in_regions(module) if apart else in_one_region(module)
+    # Not measured elsewhere.
+    huge_pages = target.architecture == "x86_64"
+    module = in_regions(module) if apart else in_one_region(module, huge_pages)
     with _options(OPTIONS | UNCHECKED):
         return relax.build(
             module, target.tvm, relax_pipeline=calls_alone(), tir_pipeline=lowering()

@@ -22,8 +22,10 @@ from pipeline.passes.pack_constants import Placed, packed, placed
 from pipeline.passes.plan_fetches import Fetcher, fetches, halves
 from pipeline.passes.plan_memory import Held, planned
 from schedules.cpu.dealing import is_parallel
+from schedules.cpu.huge_pages import FEWEST_BYTES, asking_once
 from schedules.cpu.phases import Phases, bytes_of, in_region, phases_of, region
 from schedules.cpu.prefetch_later import fetching_later, room
+from schedules.machine import LINE
 
 MAIN, NETWORK = "main", "network"
 
@@ -74,8 +76,9 @@ def in_regions(module: IRModule) -> IRModule:
     return IRModule(functions, attrs=module.attrs, global_infos=module.global_infos)
 
 
-def in_one_region(module: IRModule) -> IRModule:
-    """The module whose "main" runs all scheduled functions that it calls in one region.
+def in_one_region(module: IRModule, huge_pages: bool = False) -> IRModule:
+    """The module whose "main" runs all scheduled functions that it calls in one region, and asks
+    for `huge_pages` before that.
 
     ValueError if "main" is anything but such calls, and a reshape of their result.
     """
@@ -83,7 +86,7 @@ def in_one_region(module: IRModule) -> IRModule:
     read = read_calls(main)
     where = placed(read)
     kernels, fetched = _fetching(_phased(module), read, where)
-    network, size = _network(kernels, read, where, fetched)
+    network, size = _network(kernels, read, where, fetched, huge_pages)
     types = [read.types[number] for number in read.results]
     types += [relax.TensorType((size,), "uint8")] if size else []
     builder = relax.BlockBuilder()
@@ -135,6 +138,7 @@ def _network(
     read: KernelCalls,
     where: Placed,
     fetched: list[tuple[int, int]],
+    huge_pages: bool,
 ) -> tuple[PrimFunc, int]:
     """The function of the image, constants, results and memory, and how many bytes that is."""
     outside = {number: _buffer(f"t{number}", read.types[number]) for number in (0, *read.results)}
@@ -146,7 +150,7 @@ def _network(
     ]
     offsets, size = planned(list(held.values()), own)
     memory = tirx.decl_buffer((size,), "uint8", name="memory")
-    constants = tirx.decl_buffer((where.bytes,), "uint8", name="constants")
+    constants = tirx.decl_buffer((where.bytes + LINE,), "uint8", name="constants")
     inside = [_at(memory, offset) for offset in offsets]
     places = {number: buffer.data for number, buffer in outside.items()}
     places |= {number: _at(constants, offset) for number, offset in where.offsets.items()}
@@ -162,7 +166,9 @@ def _network(
             calls.append((symbol, [taken[number] for number in phase.tensors]))
     image, *results = outside.values()
     parameters = [image, constants, *results, *([memory] if size else [])]
-    return PrimFunc(parameters, region(calls)).with_attr("s_tir", True), size
+    large = [one for one in ((constants, where.bytes), (memory, size)) if one[1] >= FEWEST_BYTES]
+    asking = [asking_once((constants, where.bytes), large)] if huge_pages and large else []
+    return PrimFunc(parameters, region(calls, *asking)).with_attr("s_tir", True), size
 
 
 def _at(memory: Any, offset: int) -> Any:

@@ -45,8 +45,8 @@ def placed(read: KernelCalls) -> Placed:
 
 
 def packed(read: KernelCalls, where: Placed) -> NDArray[np.uint8]:
-    """The constants where they lie."""
-    made = np.zeros(where.bytes, np.uint8)
+    """The constants where they lie, and a line of zeros after them, for what code notes there."""
+    made = np.zeros(where.bytes + LINE, np.uint8)
     for number, offset in where.offsets.items():
         values = read.constants[number].value.numpy().reshape(-1).view(np.uint8)
         made[offset : offset + values.size] = values

@@ -30,7 +30,8 @@ def test_constants_lie_in_the_order_of_reading() -> None:
     assert where.ends == [3 * LINE, 3 * LINE, 4 * LINE]
     assert where.bytes == 4 * LINE
     together = packed(read, where)
-    assert together.shape == (where.bytes,)
+    assert together.shape == (where.bytes + LINE,)
+    assert not together[where.bytes :].any()
     for number, array in ARRAYS.items():
         offset = where.offsets[number]
         found = together[offset : offset + array.nbytes].view(array.dtype).reshape(array.shape)
