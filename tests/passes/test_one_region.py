@@ -69,6 +69,14 @@ def test_of_the_classifier_the_first_turns_fetch_what_the_first_core_reads() -> 
     assert all(abs(apart - half) <= 2 * LINE for _, apart in fetched)
 
 
+@pytest.mark.parametrize("huge_pages", [False, True])
+def test_a_network_asks_for_huge_pages_where_it_is_told_to(huge_pages: bool) -> None:
+    lowered = lower(load("shufflenet-1.0x-g3", InputSpec(64, 64)), host())
+    functions = {kernel: apply(kernel, by_hand(kernel, host())) for kernel in lowered.kernels}
+    module = in_one_region(emitted(lowered, functions)[0], huge_pages)
+    assert ("madvise" in str(module["network"])) == huge_pages
+
+
 def _calls(module: IRModule) -> list[tuple[tvm.ir.GlobalVar, list[Any]]]:
     """The phases that the network calls, and the places of their tensors."""
     region = module["network"].body.body
