@@ -25,7 +25,6 @@ from schedules.cpu.dealing import is_parallel
 from schedules.cpu.huge_pages import FEWEST_BYTES, asking_once
 from schedules.cpu.phases import Phases, bytes_of, in_region, phases_of, region
 from schedules.cpu.prefetch_later import fetching_later, room
-from schedules.machine import LINE
 
 MAIN, NETWORK = "main", "network"
 
@@ -84,7 +83,7 @@ def in_one_region(module: IRModule, huge_pages: bool = False) -> IRModule:
     """
     main = module[MAIN]
     read = read_calls(main)
-    where = placed(read)
+    where = placed(read, huge_pages)
     kernels, fetched = _fetching(_phased(module), read, where)
     network, size = _network(kernels, read, where, fetched, huge_pages)
     types = [read.types[number] for number in read.results]
@@ -150,7 +149,7 @@ def _network(
     ]
     offsets, size = planned(list(held.values()), own)
     memory = tirx.decl_buffer((size,), "uint8", name="memory")
-    constants = tirx.decl_buffer((where.bytes + LINE,), "uint8", name="constants")
+    constants = tirx.decl_buffer((where.room,), "uint8", name="constants")
     inside = [_at(memory, offset) for offset in offsets]
     places = {number: buffer.data for number, buffer in outside.items()}
     places |= {number: _at(constants, offset) for number, offset in where.offsets.items()}

@@ -12,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.passes.kernel_calls import KernelCalls
+from schedules.cpu.huge_pages import filling
 from schedules.cpu.phases import bytes_of
 from schedules.machine import LINE
 
 
 @dataclass(frozen=True)
 class Placed:
-    """The first byte of each constant by its number, and of each call the byte after the last that
-    has been read when it is over."""
+    """The first byte of each constant by its number, of each call the byte after the last that has
+    been read when it is over, and how many bytes they have to lie in."""
 
     offsets: dict[int, int]
     ends: list[int]
+    room: int
 
     @property
     def bytes(self) -> int:
@@ -30,8 +32,11 @@ class Placed:
         return self.ends[-1]
 
 
-def placed(read: KernelCalls) -> Placed:
-    """Where the constants of a network lie; each begins with a line."""
+def placed(read: KernelCalls, huge_pages: bool = False) -> Placed:
+    """Where the constants of a network lie, which may fill `huge_pages`; each begins with a line.
+
+    Behind them is a line at least, for what code notes there.
+    """
     offsets: dict[int, int] = {}
     ends: list[int] = []
     end = 0
@@ -41,12 +46,13 @@ def placed(read: KernelCalls) -> Placed:
                 offsets[number] = end
                 end += ceil(bytes_of(read.types[number]) / LINE) * LINE
         ends.append(end)
-    return Placed(offsets, ends)
+    room = end + LINE
+    return Placed(offsets, ends, filling(room) if huge_pages else room)
 
 
 def packed(read: KernelCalls, where: Placed) -> NDArray[np.uint8]:
-    """The constants where they lie, and a line of zeros after them, for what code notes there."""
-    made = np.zeros(where.bytes + LINE, np.uint8)
+    """The constants where they lie, and zeros behind them."""
+    made = np.zeros(where.room, np.uint8)
     for number, offset in where.offsets.items():
         values = read.constants[number].value.numpy().reshape(-1).view(np.uint8)
         made[offset : offset + values.size] = values

@@ -13,6 +13,8 @@ from pipeline.models import InputSpec, load
 from pipeline.passes.kernel_calls import read_calls
 from pipeline.passes.one_region import in_one_region
 from pipeline.targets import host, target_named
+from schedules.cpu.huge_pages import filling
+from schedules.cpu.phases import bytes_of
 from schedules.machine import LINE
 
 # Branches, pools, and tensors that are updated in place.
@@ -75,6 +77,8 @@ def test_a_network_asks_for_huge_pages_where_it_is_told_to(huge_pages: bool) -> 
     functions = {kernel: apply(kernel, by_hand(kernel, host())) for kernel in lowered.kernels}
     module = in_one_region(emitted(lowered, functions)[0], huge_pages)
     assert ("madvise" in str(module["network"])) == huge_pages
+    constants = bytes_of(module["network"].params[1])
+    assert (filling(constants) == constants) == huge_pages
 
 
 def _calls(module: IRModule) -> list[tuple[tvm.ir.GlobalVar, list[Any]]]:

@@ -29,8 +29,9 @@ def test_constants_lie_in_the_order_of_reading() -> None:
     assert where.offsets == {3: 0, 1: 2 * LINE, 4: 3 * LINE}
     assert where.ends == [3 * LINE, 3 * LINE, 4 * LINE]
     assert where.bytes == 4 * LINE
+    assert where.room == where.bytes + LINE
     together = packed(read, where)
-    assert together.shape == (where.bytes + LINE,)
+    assert together.shape == (where.room,)
     assert not together[where.bytes :].any()
     for number, array in ARRAYS.items():
         offset = where.offsets[number]

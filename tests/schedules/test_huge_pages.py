@@ -2,6 +2,10 @@
 
 import ctypes
 import mmap
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,15 @@ from tvm import IRModule, tirx
 from tvm.tirx import PrimFunc
 
 from pipeline.targets import host
-from schedules.cpu.huge_pages import COLLAPSE, HUGE, HUGE_PAGE, asking_once
+from schedules.cpu.huge_pages import (
+    ADDED,
+    COLLAPSE,
+    FEWEST_BYTES,
+    HUGE,
+    HUGE_PAGE,
+    asking_once,
+    filling,
+)
 
 BYTES = 3 * HUGE_PAGE + 12345
 
@@ -92,3 +104,43 @@ def test_what_was_asked_for_is_not_again() -> None:
     array[-1] = 1
     function(tvm_ffi.from_dlpack(array))
     assert _huge_kilobytes(array) == 0
+
+
+@pytest.mark.parametrize("pages", [1, 2, 9])
+def test_a_piece_fills_huge_pages_with_what_malloc_adds(pages: int) -> None:
+    most = pages * HUGE_PAGE - ADDED
+    assert filling(most) == most
+    assert filling(most - HUGE_PAGE // 2 + ADDED) == most
+    assert filling(most + 1) == most + HUGE_PAGE
+
+
+def test_what_is_not_asked_for_stays_as_large_as_it_is() -> None:
+    assert filling(FEWEST_BYTES - 1) == FEWEST_BYTES - 1
+    assert filling(FEWEST_BYTES) == HUGE_PAGE - ADDED
+
+
+# Makes a tensor as those of constants are made, and tells where its memory begins.
+BEGINNING = """
+import sys
+import numpy as np
+import tvm
+
+print(np.from_dlpack(tvm.runtime.empty((int(sys.argv[1]),), "uint8")).ctypes.data)
+"""
+
+
+def test_such_a_piece_begins_with_a_huge_page() -> None:
+    system, version = platform.system(), platform.release().split(".")[:2]
+    if system != "Linux" or [int(part) for part in version] < [6, 7]:
+        pytest.skip("memory of whole huge pages begins anywhere before Linux 6.7")
+    for pages in (1, 4):
+        command = [
+            sys.executable,
+            "-c",
+            BEGINNING,
+            str(filling(pages * HUGE_PAGE - HUGE_PAGE // 3)),
+        ]
+        # However large the memory was that the process gave back before.
+        settings = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(FEWEST_BYTES)}
+        said = subprocess.run(command, env=settings, check=True, capture_output=True, text=True)
+        assert int(said.stdout) % HUGE_PAGE < ADDED
