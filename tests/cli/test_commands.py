@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from pipeline.errors import RequestError, WorkFailedError
 from pipeline.models import names
 from pipeline.pairs import time_ratio
 from pipeline.result_files import read_results
+from pipeline.runner import QUICK
 from tests.cli.conftest import SIZE
 
 ROOT = Path(pipeline.__file__).parent.parent
@@ -160,11 +162,12 @@ def test_importing_the_package_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
-def test_networks_that_are_compared_are_measured_in_turns_too(command, made, tmp_path):
+def test_networks_that_are_compared_are_measured_in_turns_too(command, made, tmp_path, monkeypatch):
     path = tmp_path / "r.json"
-    # For a time, not until a median is known well: how long that takes the machine's noise decides.
-    words = ["--input-size", SIZE, "--peers", "none", "--seconds", "2", "--threads", "2"]
-    outcome = command("bench", made, "mobilenet-0.25", *words, "--json", path)
+    # How long it takes until a median is known well the machine's noise decides: not half a minute.
+    monkeypatch.setattr("pipeline.bench.QUICK", replace(QUICK, limit_seconds=8))
+    words = ["--input-size", SIZE, "--peers", "none", "--quick", "--threads", "2", "--json", path]
+    outcome = command("bench", made, "mobilenet-0.25", *words)
     assert outcome.status == 0, outcome.err
     here, rival = read_results(path).results
     assert len(here.handover_ns) == len(here.ceiling_gmacs) >= 5
