@@ -10,6 +10,7 @@ from tvm.tirx import PrimFunc
 from pipeline.linker import object_linker_for
 from pipeline.lowering import lowering
 from pipeline.passes.one_region import in_one_region, in_regions
+from pipeline.passes.plan_fetches import most_ahead
 from pipeline.targets import Target
 from schedules.cpu.prefetch import without_fetches
 
@@ -56,7 +57,8 @@ def compile_network(module: IRModule, target: Target, apart: bool = False) -> An
     module = IRModule(held, attrs=module.attrs, global_infos=module.global_infos)
     # Not measured elsewhere.
     huge_pages = target.architecture == "x86_64"
-    module = in_regions(module) if apart else in_one_region(module, huge_pages)
+    ahead = most_ahead(target.machine)
+    module = in_regions(module) if apart else in_one_region(module, huge_pages, ahead)
     with _options(OPTIONS | UNCHECKED):
         return relax.build(
             module, target.tvm, relax_pipeline=calls_alone(), tir_pipeline=lowering()

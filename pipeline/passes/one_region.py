@@ -75,16 +75,16 @@ def in_regions(module: IRModule) -> IRModule:
     return IRModule(functions, attrs=module.attrs, global_infos=module.global_infos)
 
 
-def in_one_region(module: IRModule, huge_pages: bool = False) -> IRModule:
+def in_one_region(module: IRModule, huge_pages: bool = False, ahead: int | None = None) -> IRModule:
     """The module whose "main" runs all scheduled functions that it calls in one region, and asks
-    for `huge_pages` before that.
+    for `huge_pages` before that. Constants are fetched at most so many bytes `ahead`.
 
     ValueError if "main" is anything but such calls, and a reshape of their result.
     """
     main = module[MAIN]
     read = read_calls(main)
     where = placed(read, huge_pages)
-    kernels, fetched = _fetching(_phased(module), read, where)
+    kernels, fetched = _fetching(_phased(module), read, where, ahead)
     network, size = _network(kernels, read, where, fetched, huge_pages)
     types = [read.types[number] for number in read.results]
     types += [relax.TensorType((size,), "uint8")] if size else []
@@ -108,7 +108,7 @@ def in_one_region(module: IRModule, huge_pages: bool = False) -> IRModule:
 
 
 def _fetching(
-    kernels: Mapping[GlobalVar, _Phased], read: KernelCalls, where: Placed
+    kernels: Mapping[GlobalVar, _Phased], read: KernelCalls, where: Placed, ahead: int | None
 ) -> tuple[dict[GlobalVar, _Phased], list[tuple[int, int]]]:
     """The functions fetching constants for those after them, and the halves of what each call
     fetches."""
@@ -117,7 +117,7 @@ def _fetching(
         Fetcher(name, end, rooms[name])
         for (name, _), end in zip(read.calls, where.ends, strict=True)
     ]
-    plan = fetches(calls)
+    plan = fetches(calls, ahead)
     made = {
         name: replace(one, phases=fetching_later(one.phases, plan.sizes[name]))
         for name, one in kernels.items()

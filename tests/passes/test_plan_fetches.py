@@ -1,11 +1,13 @@
 """What a kernel reads has been fetched before, where those before it have the time."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from pipeline.passes.plan_fetches import Fetcher, fetches, halves
+from pipeline.passes.plan_fetches import Fetcher, fetches, halves, most_ahead
 from schedules.machine import LINE
+from tests.schedules.running import AVX512
 
 
 def test_each_fetches_what_the_next_reads() -> None:
@@ -36,6 +38,28 @@ def test_a_function_fetches_the_same_wherever_it_is_called() -> None:
     plan = fetches([*calls, Fetcher("b", 40 * LINE, 0)])
     assert plan.sizes == {"a": 10 * LINE, "b": 0}
     assert plan.begins == [at * LINE for at in (1, 11, 21, 30, 40)]
+
+
+def test_no_more_is_fetched_than_so_far_ahead() -> None:
+    calls = [
+        Fetcher("a", 0, 90 * LINE),
+        Fetcher("b", 10 * LINE, 30 * LINE),
+        Fetcher("c", 20 * LINE, 30 * LINE),
+        Fetcher("d", 90 * LINE, 0),
+    ]
+    plan = fetches(calls, 15 * LINE)
+    assert plan.begins == [0, 10 * LINE, 20 * LINE, 90 * LINE]
+    assert plan.sizes == {"a": 10 * LINE, "b": 10 * LINE, "c": 15 * LINE, "d": 0}
+    # Less than the next one reads: what it reads itself it does not fetch.
+    plan = fetches(calls, 5 * LINE)
+    assert plan.begins == [0, 10 * LINE, 20 * LINE, 90 * LINE]
+    assert plan.sizes == {"a": 5 * LINE, "b": 5 * LINE, "c": 5 * LINE, "d": 0}
+    assert fetches(calls, 90 * LINE) == fetches(calls)
+
+
+def test_only_large_caches_have_a_limit() -> None:
+    assert most_ahead(replace(AVX512, l2_bytes=2**21)) == 2**20
+    assert most_ahead(replace(AVX512, l2_bytes=2**20)) is None
 
 
 def test_without_time_nothing_is_fetched() -> None:
