@@ -71,7 +71,7 @@ def test_each_step_is_measured_and_computes_what_pytorch_does(command, tmp_path)
     # Packing is a loop for each convolution, and what a kernel writes goes there and back.
     # Three convolutions in each of its eight units.
     assert by_name["pack"].regions > one.regions + 24
-    assert by_name["layout"].regions > one.regions + 2 * 16
+    assert by_name["layout"].regions >= one.regions + 2 * 16
     assert one.times_slower(by_name["schedules"]) > 2
     assert "shuffle removed" in outcome.out
     assert read_evidence([path]).ablations == (one,)
