@@ -19,9 +19,9 @@ from pipeline.subject import Subject
 
 Begin = Callable[[str, int], None]
 
-# Rounds of a network, or as many as the contest asks for if these are more: one of five was up to
-# 30 % slower than its likes on a machine that others use as well, and the ratio of two networks of
-# one version 3.72 and 3.98 with 12 rounds.
+# So many rounds of each network there has to be time for: on a machine that others use as well,
+# some were up to 30 % slower than their likes, and the ratio of two networks of one version was
+# 3.72 and 3.98 in two runs of 12.
 FEWEST_ROUNDS = 24
 
 

@@ -29,7 +29,7 @@ from schedules.machine import LINE, Machine
 # A second-level cache of so many bytes a core is filled to a half at most. Measured on a Xeon with
 # one thread, inferences one after the other, that takes 2 % off ShuffleNet 1.0x in 3 groups, whose
 # classifier takes 115 us for 128, and 0.5 % off MobileNet 1.0. Smaller ones were measured without a
-# limit only: on Zen 4 what leaves 1 MB is still nearer than DRAM.
+# limit only.
 LARGE = 2**21
 
 

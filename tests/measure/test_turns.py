@@ -1,5 +1,6 @@
 """Networks of ours in turns, for the time of one over that of another."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,6 +80,15 @@ def test_networks_take_turns_and_their_results_have_the_samples(fakes):
     assert all(taken > 4 for samples in slow.turns_ms for taken in samples)
     assert left_out.turns_ms == other.turns_ms == []
     assert time_ratio(slow, fast) > 2
+
+
+def test_a_quick_look_ends_when_medians_are_known_well_enough(fakes):
+    quick = replace(fakes, plan=replace(QUICK, precision=0.5))
+    subjects = [subject(MOBILENET, seconds=0.004), subject(SHUFFLENET)]
+    (one, *_), _ = (c.results for c in with_turns(
+        alone(MOBILENET, SHUFFLENET), subjects, quick, lambda *_: None
+    ))  # fmt: skip
+    assert 5 <= len(one.turns_ms) < turns.FEWEST_ROUNDS // 2
 
 
 def test_nobody_takes_turns_with_nobody(fakes):

@@ -1,5 +1,6 @@
 """A network in one parallel region computes what its kernels compute one by one."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,13 @@ import pytest
 import tvm
 from tvm import IRModule, relax, tirx
 
-from pipeline.build import apply, by_hand, emitted, lower
+from pipeline.build import apply, build, by_hand, emitted, lower
 from pipeline.compiling import compile_network
 from pipeline.models import InputSpec, load
 from pipeline.passes.kernel_calls import read_calls
 from pipeline.passes.one_region import in_one_region
+from pipeline.passes.plan_fetches import most_ahead
+from pipeline.records import Records
 from pipeline.targets import host, target_named
 from schedules.cpu.huge_pages import filling
 from schedules.cpu.phases import bytes_of
@@ -69,6 +72,36 @@ def test_of_the_classifier_the_first_turns_fetch_what_the_first_core_reads() -> 
     assert [first for first, _ in fetched] == sorted(first for first, _ in fetched)
     assert all(first < begin + half for first, _ in fetched)
     assert all(abs(apart - half) <= 2 * LINE for _, apart in fetched)
+
+
+def test_with_a_limit_only_the_kernel_before_the_classifier_fetches_of_it() -> None:
+    target = target_named("x86-64-v4")
+    lowered = lower(load("shufflenet-1.0x-g3", InputSpec(64, 64)), target)
+    functions = {kernel: apply(kernel, by_hand(kernel, target)) for kernel in lowered.kernels}
+    module = emitted(lowered, functions)[0]
+
+    def fetching_of_it(ahead: int | None) -> int:
+        calls = _calls(in_one_region(module, ahead=ahead))
+        begin = min(offset for place in calls[-1][1] if (offset := _offset(place)) is not None)
+        firsts = [first for _, (*_, first, _) in calls if isinstance(first, tirx.IntImm)]
+        return sum(int(first) >= begin for first in firsts)
+
+    assert fetching_of_it(None) > 1 >= fetching_of_it(LINE)
+
+
+@pytest.mark.parametrize("size", [2**20, 2**21])
+def test_a_target_has_the_limit_of_its_cache(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = replace(host().machine, l2_bytes=size)
+    told: list[int | None] = []
+
+    def noting(module: IRModule, huge_pages: bool, ahead: int | None) -> IRModule:
+        told.append(ahead)
+        return in_one_region(module, huge_pages, ahead)
+
+    monkeypatch.setattr("pipeline.compiling.in_one_region", noting)
+    no_records = Records(host().family, {})
+    build(load("mobilenet-0.25", InputSpec(64, 64)), replace(host(), machine=machine), no_records)
+    assert told == [most_ahead(machine)]
 
 
 @pytest.mark.parametrize("huge_pages", [False, True])

@@ -9,6 +9,14 @@ from pipeline.passes.plan_fetches import Fetcher, fetches, halves, most_ahead
 from schedules.machine import LINE
 from tests.schedules.running import AVX512
 
+# The last reads more than the one before it has the time to fetch.
+LATE = [
+    Fetcher("a", 0, 90 * LINE),
+    Fetcher("b", 10 * LINE, 30 * LINE),
+    Fetcher("c", 20 * LINE, 30 * LINE),
+    Fetcher("d", 90 * LINE, 0),
+]
+
 
 def test_each_fetches_what_the_next_reads() -> None:
     calls = [
@@ -22,13 +30,7 @@ def test_each_fetches_what_the_next_reads() -> None:
 
 
 def test_what_one_has_no_time_for_those_before_it_fetch() -> None:
-    calls = [
-        Fetcher("a", 0, 90 * LINE),
-        Fetcher("b", 10 * LINE, 30 * LINE),
-        Fetcher("c", 20 * LINE, 30 * LINE),
-        Fetcher("d", 90 * LINE, 0),
-    ]
-    plan = fetches(calls)
+    plan = fetches(LATE)
     assert plan.sizes == {"a": 30 * LINE, "b": 30 * LINE, "c": 30 * LINE, "d": 0}
     assert plan.begins == [0, 30 * LINE, 60 * LINE, 90 * LINE]
 
@@ -41,20 +43,14 @@ def test_a_function_fetches_the_same_wherever_it_is_called() -> None:
 
 
 def test_no_more_is_fetched_than_so_far_ahead() -> None:
-    calls = [
-        Fetcher("a", 0, 90 * LINE),
-        Fetcher("b", 10 * LINE, 30 * LINE),
-        Fetcher("c", 20 * LINE, 30 * LINE),
-        Fetcher("d", 90 * LINE, 0),
-    ]
-    plan = fetches(calls, 15 * LINE)
+    plan = fetches(LATE, 15 * LINE)
     assert plan.begins == [0, 10 * LINE, 20 * LINE, 90 * LINE]
     assert plan.sizes == {"a": 10 * LINE, "b": 10 * LINE, "c": 15 * LINE, "d": 0}
     # Less than the next one reads: what it reads itself it does not fetch.
-    plan = fetches(calls, 5 * LINE)
+    plan = fetches(LATE, 5 * LINE)
     assert plan.begins == [0, 10 * LINE, 20 * LINE, 90 * LINE]
     assert plan.sizes == {"a": 5 * LINE, "b": 5 * LINE, "c": 5 * LINE, "d": 0}
-    assert fetches(calls, 90 * LINE) == fetches(calls)
+    assert fetches(LATE, 90 * LINE) == fetches(LATE)
 
 
 def test_only_large_caches_have_a_limit() -> None:
